@@ -32,7 +32,7 @@ from contracts.messages.cases import (
     CaseSuspended,
 )
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
-from contracts.messages.documents import AlmanacPublished, PostsPublished
+from contracts.messages.documents import AlmanacPublished, NamesPublished, PostsPublished
 from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskCorrected, TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 
@@ -80,6 +80,7 @@ REGISTRY: dict[type[Message], Route] = {
     TimeDoubted: Route("onedoor.alerts", "monitor", ()),
     PostsPublished: Route("onedoor.documents", "monitor", ("departments", "intake", "monitor", "routing")),
     AlmanacPublished: Route("onedoor.documents", "monitor", ("departments", "intake", "monitor", "routing")),
+    NamesPublished: Route("onedoor.documents", "intake", ("departments", "intake", "monitor", "routing")),
 }
 """All messages on Kafka. The key of every record is the case id; that of a document is its kind."""
 

@@ -1,5 +1,5 @@
-"""Documents that every process keeps: the posts of the directory, from which rights follow, and the almanac, by which
-time is counted."""
+"""Documents that every process keeps: the posts of the directory, from which rights follow, the almanac, by which time
+is counted, and the names of the catalogue."""
 
 from datetime import date
 from typing import ClassVar
@@ -71,3 +71,32 @@ class AlmanacPublished(Document):
     kind: ClassVar[str] = "calendars"
 
     almanac: Almanac
+
+
+class CatalogueName(Value):
+    """An entry of the catalogue as people call it.
+
+    ``key`` is what other messages have of it: the code of an item or a bundle, the full name of a department.
+    """
+
+    key: Name
+    zh: Name
+    en: Name | None = None
+
+
+class BundleName(CatalogueName):
+    """A bundle as people call it. Its steps have the names of their items."""
+
+    steps: dict[Code, Code]
+    """The item of each step."""
+
+
+class NamesPublished(Document):
+    """The names of the catalogue in use."""
+
+    type: ClassVar[str] = "onedoor.names.published.v1"
+    kind: ClassVar[str] = "names"
+
+    departments: tuple[CatalogueName, ...]
+    items: tuple[CatalogueName, ...]
+    bundles: tuple[BundleName, ...] = ()

@@ -8,6 +8,7 @@ from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskDelivered, TaskDone
 from contracts.working_time.almanac import RegionalRules, almanac
+from services.intake.catalogue.published import published
 from services.intake.core.handle import handle
 from services.intake.core.state import Case
 from services.intake.documents import ALMANAC, keep
@@ -31,5 +32,6 @@ SERVICE = Service(
     routes=routes,
     documents=(ALMANAC,),
     received=keep,
+    published=published,
     decisions=(CaseSuspended, CaseExtended, CaseRestarted, SideTimersReported),
 )

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from contracts.messages.documents import NamesPublished
 from services.monitor.core.decisions import DECISIONS
 from services.monitor.core.handle import CONSUMES, handle
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.jobs.figure_counter import FigureCounter
 from services.monitor.notifications.digest_builder import DigestBuilder
@@ -51,21 +53,27 @@ def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
     ]
 
 
+def _names(host: ServiceHost[MonitoredCase]) -> NamesInForce:
+    return NamesInForce(partial(host.document, NamesPublished))
+
+
 def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """All endpoints of monitor."""
     router = APIRouter()
     queries = LimitedQueries(host.database)
     for part in (alert_actions, alerts, digests, directory, doubtful_times, holds, proposals, rules, stream):
         router.include_router(part.routes(host))
-    for limited in (board_cases, cases, due, overdue):
-        router.include_router(limited.routes(host, queries))
-    router.include_router(board.routes(host, queries, read(MonitorSettings).region_pools))
+    names = _names(host)
+    router.include_router(cases.routes(host, queries))
+    for listed in (board_cases, due, overdue):
+        router.include_router(listed.routes(host, queries, names))
+    router.include_router(board.routes(host, queries, read(MonitorSettings).region_pools, names))
     return router
 
 
 def pages(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """All pages of monitor."""
-    return page_routes.routes(host, LimitedQueries(host.database), read(MonitorSettings).region_pools)
+    return page_routes.routes(host, LimitedQueries(host.database), read(MonitorSettings).region_pools, _names(host))
 
 
 SERVICE = Service(
@@ -81,5 +89,5 @@ SERVICE = Service(
     decisions=DECISIONS,
     documents=(rule_store.RULES, directory_store.DIRECTORY),
     records_changes=True,
-    published=(directory_store.posts_in_force, rule_store.almanac_in_force),
+    published=lambda: (directory_store.posts_in_force, rule_store.almanac_in_force),
 )

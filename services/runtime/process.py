@@ -59,6 +59,7 @@ from services.runtime.store.database import TRANSACTION_S, open_database
 from services.runtime.store.tables import database_faults
 
 S = TypeVar("S", bound=Value)
+D = TypeVar("D", bound=Document)
 
 FLUSH_S = 1.0
 """Machine seconds between acknowledgements of processed records to Kafka. Published messages are marked as well, if no
@@ -123,6 +124,7 @@ class ServiceProcess(Generic[S]):
         self._topics = Topics(settings, all_topics)
         self._tokens = TokenVerifier(settings.issuer or "", settings.audience, subject_claim=settings.subject_claim)
         self.documents = Documents(settings, self.database, self.failures, self._follow, service.received)
+        self._published = service.published()
         self.recorder = AccessRecorder(self.database, self.failures)
         self.access = Access(
             self._tokens,
@@ -160,6 +162,10 @@ class ServiceProcess(Generic[S]):
         """The state of a case as it was last committed, or None."""
         state = await cases.state_of(self.database, case_id)
         return self.service.state.model_validate_json(state) if state is not None else None
+
+    def document(self, kind: type[D]) -> D | None:
+        """The document of this kind in force here; see `ServiceHost.document`."""
+        return self.documents.newest(kind)
 
     async def faults(self) -> list[str]:
         """The reasons why this replica cannot do its work; none if it is ready."""
@@ -227,7 +233,7 @@ class ServiceProcess(Generic[S]):
         self._start_loop(Loop("flush", flush, FLUSH_S))
         self._start_loop(Loop("relay", run_relay, settings.relay_age_s / 2))
         self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S, RETENTION_ADVICE))
-        if self.service.published:
+        if self._published:
             self._start_loop(Loop("documents", self._publish, DOCUMENTS_S, DOCUMENTS_ADVICE))
         key = signing_key(settings.secret_key.get_secret_value())
         if self.service.decisions:
@@ -289,7 +295,7 @@ class ServiceProcess(Generic[S]):
         self._start_loop(Loop("poll", poll, settings.poll_interval_s, POLL_ADVICE))
 
     async def _publish(self) -> bool:
-        for published in self.service.published:
+        for published in self._published:
             await self.documents.publish(published)
         return False
 

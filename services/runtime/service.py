@@ -20,6 +20,7 @@ from services.runtime.settings import Settings
 from services.runtime.store.documents import VersionedDocument
 
 S = TypeVar("S", bound=Value)
+D = TypeVar("D", bound=Document)
 
 Statement = tuple[str, tuple[Any, ...]]
 """An SQL statement and its arguments for $1, $2 and so on."""
@@ -29,6 +30,10 @@ Projection = Callable[[Sequence[Envelope[Message]]], Sequence[Statement]]
 
 Their number must not grow with the number of messages, and the same message must be harmless a second time.
 """
+
+
+Published = Callable[[AsyncConnection], Awaitable[Document | None]]
+"""Gives the document in force that a service publishes; None where there is none yet."""
 
 
 class Loop(NamedTuple):
@@ -74,6 +79,9 @@ class ServiceHost(Protocol[S]):
     async def read(self, case_id: str) -> S | None:
         """The state of a case as it was last committed, or None."""
 
+    def document(self, kind: type[D]) -> D | None:
+        """The document of this kind that every process follows, as it is in force here; None before the first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service(Generic[S]):
@@ -92,7 +100,7 @@ class Service(Generic[S]):
     ``decisions``: the messages of the service that go into its journal, which needs `tables.create_journal`.
     ``documents`` lists the versioned documents that the service keeps. Cases follow at most one of them.
     ``records_changes``: each batch records which cases it changed, for a job that follows (`changed_cases`).
-    ``published``: each gives a document in force that other services follow.
+    ``published`` is called when the process starts; each function gives a document in force that all services follow.
     ``received``: keeps a document of another service in a form of the service's own, in the same transaction.
     """
 
@@ -111,7 +119,7 @@ class Service(Generic[S]):
     decisions: tuple[type[Message], ...] = ()
     documents: tuple[VersionedDocument[Any], ...] = ()
     records_changes: bool = False
-    published: tuple[Callable[[AsyncConnection], Awaitable[Document | None]], ...] = ()
+    published: Callable[[], Sequence[Published]] = tuple
     received: Callable[[AsyncConnection, Document], Awaitable[None]] | None = None
 
     @property

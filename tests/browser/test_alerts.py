@@ -55,7 +55,7 @@ async def test_an_appeal_is_decided_after_a_fresh_login_and_is_then_on_record(
     async with window(browser, at_work.address, old, "zh", java_script_enabled=script) as page:
         await page.goto(f"/alerts/{number}")
         await expect(page.locator(".answer")).to_contain_text(
-            "李强 已提出申诉，尚未裁决。3月31日 17:30 到期，超期 9 个工作日。"
+            "李强（自然资源局部门负责人） 已提出申诉，尚未裁决。3月31日 17:30 到期，超期 9 个工作日。"
         )
         await expect(page.locator("blockquote")).to_have_text(REASON)
         await expect(page.get_by_role("button", name="裁决", exact=True)).to_have_count(0)
@@ -80,9 +80,9 @@ async def test_an_appeal_is_decided_after_a_fresh_login_and_is_then_on_record(
         await page.set_extra_http_headers(ISSUER.header(SUPERVISOR))
         await page.get_by_role("button", name="裁决", exact=True).click()
         await expect(page).to_have_url(re.compile("done=decided"))
-        await expect(page.locator(".done")).to_contain_text(f"周宁, 4月14日 10:24: 驳回. {WHY}")
+        await expect(page.locator(".done")).to_contain_text(f"周宁（督办人员）, 4月14日 10:24: 驳回. {WHY}")
         await expect(page.locator(".answer")).to_contain_text("申诉已驳回，此牌维持。")
-        await expect(page.locator(".story")).to_contain_text("周宁 驳回对黄牌的申诉")
+        await expect(page.locator(".story")).to_contain_text("周宁（督办人员） 驳回对黄牌的申诉")
         await expect(page.locator("#decide")).to_have_count(0)
 
 

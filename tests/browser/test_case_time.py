@@ -38,9 +38,7 @@ async def test_the_page_says_where_the_case_is_stuck_and_why_the_limit_ended_the
     async with window(browser, at_work.address, STAFF, "zh", java_script_enabled=False) as page:
         await page.goto(f"/time/{YELLOW.lower().replace('-', '')}")
         answer = page.locator(".answer")
-        await expect(answer).to_contain_text(
-            "卡在Land (自然资源局)的环节 review，超期 9 个工作日，3月31日 17:30 到期。"
-        )
+        await expect(answer).to_contain_text("卡在自然资源局的不动产权属审核，超期 9 个工作日，3月31日 17:30 到期。")
         await expect(answer).to_contain_text("另有 1 个环节在等待。")
         derivation = page.locator("#step-review")
         await expect(derivation).to_contain_text("2026-03-30 周一 10:00 起算,期限 1个工作日")
@@ -115,6 +113,8 @@ async def test_a_supervisor_settles_a_time_that_cannot_be_true(browser: Browser,
         await expect(settle.get_by_label("理由")).to_have_value("以窗口登记为准")
         await settle.get_by_label("以此时间为准").fill("2026-03-31T16:00")
         await page.get_by_role("button", name="认定时间").click()
-        await expect(page.locator(".done")).to_contain_text("review: 3月31日 16:00. 以窗口登记为准")
-        await expect(page.locator("main")).to_contain_text("Everybody 4月14日 10:24 认定：以 3月31日 16:00 为准。")
+        await expect(page.locator(".done")).to_contain_text("不动产权属审核: 3月31日 16:00. 以窗口登记为准")
+        await expect(page.locator("main")).to_contain_text(
+            "Everybody（窗口人员） 4月14日 10:24 认定：以 3月31日 16:00 为准。"
+        )
         await expect(page.get_by_role("button", name="认定时间")).to_have_count(0)

@@ -5,6 +5,7 @@ from datetime import datetime
 from contracts.messages.alerts import AlertAppealed, Rung
 from contracts.messages.cases import StepState
 from contracts.messages.commitments import CASE
+from contracts.messages.documents import BundleName, CatalogueName, NamesPublished
 from services.monitor.store.notifications import directory_store
 from services.runtime.store.database import transaction
 from tests.support.messages import MONDAY, CaseMessages, at, limits, plan, plan_step, report
@@ -16,6 +17,22 @@ QINGXIU, NANNING = "450103", "4501"
 
 LATER = at("2026-03-30 10:00")
 NOW = at("2026-04-14 10:24")
+
+NAMES = NamesPublished(
+    departments=(
+        CatalogueName(key=LAND, zh="自然资源局", en="Land"),
+        CatalogueName(key=MARKET, zh="市场监管局", en="Commerce"),
+    ),
+    items=(CatalogueName(key="title-examination", zh="不动产权属审核", en="Examination of title"),),
+    bundles=(
+        BundleName(
+            key="transfer-property",
+            zh="不动产转移登记一件事",
+            en="Transferring property",
+            steps={"review": "title-examination", "licence": "licence"},
+        ),
+    ),
+)
 
 RED, YELLOW, FAULT, SOON = (number(n) for n in (1, 2, 3, 4))
 APPELLANT, SUPERVISOR = "li", "zhou"
@@ -41,6 +58,7 @@ async def fill(monitor: MonitorProcess) -> None:
     async with transaction(monitor.process.database) as connection:
         sample = directory_store.read(directory_store.SAMPLE.read_bytes())
         await directory_store.put(connection, with_everybody(sample), "for tests")
+    await monitor.put_names(NAMES)
     of = matter()
     for case_id, moment, delivered in ((RED, MONDAY, True), (YELLOW, LATER, True), (FAULT, LATER, False)):
         await monitor.pass_to(moment)

@@ -16,6 +16,7 @@ from contracts.envelope import Message
 from contracts.messages.alerts import AlertRaised, Rung
 from contracts.messages.cases import CaseAccepted
 from contracts.messages.commitments import Kind
+from contracts.messages.documents import NamesPublished
 from contracts.messages.tasks import TaskReport, task_id
 from contracts.working_time.notices import Notice, NoticeDay
 from services.monitor.app import SERVICE
@@ -129,6 +130,14 @@ class MonitorProcess:
         rollout = Rollout(self.batches)
         while await rollout.run_once():
             pass
+
+    async def put_names(self, published: NamesPublished) -> None:
+        """Call departments, items and steps by these names."""
+
+        async def in_force(_: AsyncConnection) -> NamesPublished:
+            return published
+
+        await self.process.documents.publish(in_force)
 
     async def states(self) -> dict[str, MonitoredCase]:
         """The states of all cases."""

@@ -33,6 +33,11 @@ def load_catalogue(file: Path) -> Catalogue:
     return catalogue
 
 
+def catalogue_in_use(file: Path | None) -> Catalogue:
+    """The catalogue in this file, or the sample without one. Raises as `load_catalogue`."""
+    return load_catalogue(file) if file is not None else sample_catalogue()
+
+
 @cache
 def sample_catalogue() -> Catalogue:
     """The catalogue that comes with onedoor: three bundles of three departments."""

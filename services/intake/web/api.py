@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.intake.catalogue.load import load_catalogue, sample_catalogue
+from services.intake.catalogue.load import catalogue_in_use
 from services.intake.core.catalogue.offers import Offers
 from services.intake.core.state import Case
 from services.intake.settings import IntakeSettings
@@ -15,7 +15,7 @@ from services.runtime.service import ServiceHost
 def routes(host: ServiceHost[Case]) -> APIRouter:
     """Intake's endpoints."""
     settings = configuration.read(IntakeSettings)
-    in_use = load_catalogue(settings.catalogue) if settings.catalogue else sample_catalogue()
+    in_use = catalogue_in_use(settings.catalogue)
     router = APIRouter(tags=["intake"])
     # Starlette tries all routes in order. An included router adds about 10% to every request matched after it, so the
     # routes of the frequent requests come first and are not nested.

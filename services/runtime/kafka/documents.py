@@ -30,6 +30,7 @@ from services.runtime import telemetry
 from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
 from services.runtime.kafka.connection import connection
+from services.runtime.service import Published
 from services.runtime.settings import Settings
 from services.runtime.store import documents
 from services.runtime.store.database import transaction
@@ -52,9 +53,6 @@ WORK = "following documents"
 ADVICE = "Kafka or the database is unavailable; rights follow the directory that was last received"
 
 D = TypeVar("D", bound=Document)
-
-Published = Callable[[AsyncConnection], Awaitable[Document | None]]
-"""Gives the document in force that a service publishes; None where there is none yet."""
 
 Received = Callable[[AsyncConnection, Document], Awaitable[None]]
 """Keeps a document in a form of the service's own, in the transaction in which it comes into force here."""
@@ -108,6 +106,10 @@ class Documents:
     def loaded(self) -> bool:
         """Whether the documents that were kept are read: before that nobody has any right."""
         return self._loaded
+
+    def newest(self, kind: type[D]) -> D | None:
+        """The document of this kind in force; None where there is none yet."""
+        return cast(D | None, self._in_force.get(kind.kind))
 
     async def run(self, ensure_topic: Callable[[], Awaitable[None]]) -> None:
         """Follow the topic, without end. It is created by ``ensure_topic`` where it is missing."""

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Generic, TypeVar
 from uuid import uuid4
 
-from contracts.envelope import Message, envelop
+from contracts.envelope import Document, Message, envelop
 from contracts.values import Value
 from contracts.zone import CHINA
 from services.runtime.batch.queue import Overloaded, Unavailable
@@ -27,6 +27,7 @@ from services.runtime.store.outbox import OutboxMessage
 from tests.support.staff import AUDIENCE, HOLDERS, ISSUER
 
 S = TypeVar("S", bound=Value)
+D = TypeVar("D", bound=Document)
 
 
 class MemoryRecord:
@@ -81,6 +82,9 @@ class MemoryHost(Generic[S]):
         if self.fault is not None and not isinstance(self.fault, Overloaded):
             raise self.fault
         return self.state_of(case_id)
+
+    def document(self, kind: type[D]) -> D | None:
+        return None
 
     def state_of(self, case_id: str) -> S | None:
         """The state of a case, whatever the fault."""

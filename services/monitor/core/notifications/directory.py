@@ -19,8 +19,15 @@ class Directory:
         self._sharing = _sharing(content.people)
         self._leave = leave_by_person(content.leave)
         self._posts: dict[tuple[PostName, str, str | None], list[Post]] = {}
+        self._held: dict[str, list[Post]] = {}
         for post in content.posts:
+            self._held.setdefault(post.person, []).append(post)
             self._posts.setdefault((post.role, post.region or "", post.department), []).append(post)
+
+    def post_of(self, id: str, day: date, department: str | None = None) -> Post | None:
+        """The post by which a person is known: one that exists on this day, and of this department, if there is any."""
+        posts = self._held.get(id, ())
+        return max(posts, key=lambda post: (post.held_on(day), post.department == department), default=None)
 
     def person(self, id: str) -> Person | None:
         """The person with this id, if the directory has them."""

@@ -1,7 +1,8 @@
 """The board of departments: the figures of each department, region or item for a period, for staff."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -9,6 +10,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from contracts.messages.commitments import Kind
+from contracts.regions import region_name
 from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.board import board, periods
@@ -16,6 +18,7 @@ from services.monitor.core.board.board import Row
 from services.monitor.core.board.figures import FIGURES
 from services.monitor.core.board.periods import Period
 from services.monitor.core.board.ranks import BEST_IS_MOST, Pool
+from services.monitor.core.names import Names, NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists.filters import GroupBy
 from services.monitor.store.lists.query_limits import LimitedQueries
@@ -60,6 +63,7 @@ class BoardRow(Model):
     """The figures of one department, region or item, by name. A figure without a value is null."""
 
     name: str = Field(description="The department, the code of administrative division, or the item; empty for all.")
+    full_name: str = Field(description="Where that is a code, the name of the region, or of the item in two languages.")
     pool: Pool | None = Field(description="The peers of a region; null for departments and items.")
     figures: Figures
     before: Figures = Field(description="In the period before.")
@@ -94,7 +98,9 @@ class BoardResponse(Response):
     media_type = "application/json"
 
 
-def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool]) -> APIRouter:
+def routes(
+    host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool], names: NamesInForce
+) -> APIRouter:
     """The endpoints. ``pools``: those of regions whose code does not tell."""
     router = monitor_router("board")
 
@@ -106,8 +112,9 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Map
         async with problems(), queries.query() as connection:
             found = await load(connection, wanted, wanted.by, host.clock.now(), pools, permit.scope)
         period, rows = found.period, found.rows[: wanted.limit]
+        full_name = partial(_full_name, wanted.by, names())
         if wanted.form is not Form.JSON:
-            return await file_response(wanted.form, f"board-{period}", _HEADS, _batches(rows))
+            return await file_response(wanted.form, f"board-{period}", _HEADS, _batches(rows, full_name))
         link = Links(wanted, wanted.by, period, "/board/cases")
         content = {
             "period": str(period),
@@ -119,8 +126,8 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Map
             "uncounted_since": found.uncounted_since,
             "by": wanted.by,
             "kind": wanted.kind,
-            "total": _view(found.total, link.of(None)),
-            "rows": [_view(row, link.of(row.name)) for row in rows],
+            "total": _view(found.total, "", link.of(None)),
+            "rows": [_view(row, full_name(row.name), link.of(row.name)) for row in rows],
             "rows_total": len(found.rows),
         }
         return BoardResponse(to_json(content))
@@ -128,9 +135,20 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Map
     return router
 
 
-def _view(row: Row, cases: Mapping[str, str]) -> dict[str, Any]:
+def _full_name(by: GroupBy, names: Names, name: str) -> str:
+    match by:
+        case GroupBy.OWNER:
+            return name
+        case GroupBy.REGION:
+            return region_name(name)
+        case GroupBy.ITEM:
+            return names.matter_in_both(name) or name
+
+
+def _view(row: Row, full_name: str, cases: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": row.name,
+        "full_name": full_name,
         "pool": row.pool,
         "figures": row.figures,
         "before": row.before,
@@ -151,18 +169,18 @@ _SHOWN = tuple(board.total([], Period(date.min, date.min, 0)).figures)
 """The names of all figures, in their order."""
 
 _HEADS = (
-    *("name", "pool", *_SHOWN),
+    *("name", "full_name", "pool", *_SHOWN),
     *(f"{figure}_change" for figure in (*FIGURES, "closed_per_month")),
     *(f"{figure}_{of}" for figure in BEST_IS_MOST for of in ("rank_in_pool", "pool_size", "rank_overall")),
 )
 
 
-async def _batches(rows: Iterable[Row]) -> AsyncGenerator[list[Cells], None]:
-    yield [_cells(row) for row in rows]
+async def _batches(rows: Iterable[Row], full_name: Callable[[str], str]) -> AsyncGenerator[list[Cells], None]:
+    yield [_cells(row, full_name(row.name)) for row in rows]
 
 
-def _cells(row: Row) -> Cells:
-    cells: list[Cell] = [row.name, row.pool]
+def _cells(row: Row, full_name: str) -> Cells:
+    cells: list[Cell] = [row.name, full_name, row.pool]
     cells += [row.figures[figure] for figure in _SHOWN]
     cells += row.change.values()
     for figure in BEST_IS_MOST:

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -15,13 +16,14 @@ from contracts.rights.scope import Scope
 from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.board.periods import Days
+from services.monitor.core.names import Names, NamesInForce
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.board import listing
 from services.monitor.store.board.listing import LISTED, After
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.board.query import BoardFilter, local_now
-from services.monitor.web.lists.list_page import DEFAULT_LIMIT, MAX_LIMIT, ListedCommitment, list_file, problems
+from services.monitor.web.lists.list_page import DEFAULT_LIMIT, MAX_LIMIT, ListedCommitment, list_file, named, problems
 from services.monitor.web.routers import monitor_router
 from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.security.access import Permit
@@ -83,7 +85,7 @@ class CountedPage(Model):
     next: str | None
 
 
-def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: NamesInForce) -> APIRouter:
     """The endpoints."""
     router = monitor_router("board")
 
@@ -95,20 +97,24 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         if wanted.form is Form.JSON:
             async with problems(), queries.query() as connection:
                 today = (await local_now(connection, host.clock.now(), wanted.region)).date()
-                return await load_cases(connection, wanted, permit.scope, today)
+                return await load_cases(connection, wanted, permit.scope, today, names())
         async with problems(), queries.query() as connection:
             today = (await local_now(connection, host.clock.now(), wanted.region)).date()
         query = listing.everything(*_selected(wanted, permit.scope, today), wanted.limit)
-        return await list_file(wanted.form, wanted.figure, CountedCommitment, queries, lambda _: query, _view)
+        return await list_file(
+            wanted.form, wanted.figure, CountedCommitment, queries, lambda _: query, partial(_view, names=names())
+        )
 
     return router
 
 
-async def load_cases(connection: AsyncConnection, wanted: BoardCasesQuery, scope: Scope, today: date) -> CountedPage:
+async def load_cases(
+    connection: AsyncConnection, wanted: BoardCasesQuery, scope: Scope, today: date, names: Names
+) -> CountedPage:
     """Read a page of the commitments that a figure counts, as far as this scope holds them."""
     limit = wanted.limit or DEFAULT_LIMIT
     rows = await listing.page(connection, *_selected(wanted, scope, today), limit + 1)
-    page = [_view(row) for row in rows[:limit]]
+    page = [_view(row, names=names) for row in rows[:limit]]
     more = len(rows) > limit
     return CountedPage(commitments=page, next=f"{page[-1].case_id}~{page[-1].commitment}" if more else None)
 
@@ -120,5 +126,5 @@ def _selected(
     return wanted.figure.value, wanted.filters(), scope, span, today, wanted.begins_after
 
 
-def _view(row: Row[Any], _: Rules | None = None) -> CountedCommitment:
-    return CountedCommitment.model_validate(row._asdict())
+def _view(row: Row[Any], _: Rules | None = None, *, names: Names) -> CountedCommitment:
+    return CountedCommitment.model_validate(named(row, names))

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from contracts.messages.alerts import Rung
 from contracts.rights.table import Act
 from contracts.values import Model
+from services.monitor.core.names import Names, NamesInForce
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
@@ -24,6 +25,7 @@ from services.monitor.web.lists.list_page import (
     ListQuery,
     list_file,
     list_page,
+    named,
     problems,
     total,
 )
@@ -80,7 +82,7 @@ class DueCounts(Model):
     counts: list[DueCount]
 
 
-def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: NamesInForce) -> APIRouter:
     """The endpoints."""
     router = monitor_router("lists")
     readers = host.access.may(Act.READ_TIME)
@@ -89,7 +91,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
     async def due_soon(wanted: Annotated[DueQuery, Query()], permit: Annotated[Permit, readers]) -> DuePage | Response:
         """Open commitments whose committed limit ends within so many working days of their region, soonest first."""
         now = host.clock.now()
-        view, selection = partial(_view, now=now), Selection(wanted, permit.scope)
+        view, selection = partial(_view, now=now, names=names()), Selection(wanted, permit.scope)
         if wanted.form is not Form.JSON:
             query = partial(
                 due.everything, selection, now=now, days=wanted.days, after=wanted.cursor, limit=wanted.limit
@@ -112,5 +114,5 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
     return router
 
 
-def _view(row: Row[Any], rules: Rules, now: datetime) -> DueView:
-    return DueView(**row._asdict(), working_days_left=due.days_left(rules, row.region, now, row.committed_due))
+def _view(row: Row[Any], rules: Rules, now: datetime, names: Names) -> DueView:
+    return DueView(**named(row, names), working_days_left=due.days_left(rules, row.region, now, row.committed_due))

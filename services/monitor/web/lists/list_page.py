@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.envelope import CaseId, Code, Name
 from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import Region
+from contracts.regions import region_name
 from contracts.values import Model
 from contracts.working_time import OfficeHours
+from services.monitor.core.names import Names
 from services.monitor.core.rules import Rules
 from services.monitor.store import rule_store
 from services.monitor.store.lists.filters import After, CommitmentFilter, Cursor, GroupBy, Query, parse_cursor
@@ -66,10 +68,24 @@ class ListedCommitment(Model):
     owner: Name
     matter: Code
     region: Region
+    matter_name: str | None = Field(description="The matter in Chinese and English; null if the catalogue lacks it.")
+    step_name: str | None = Field(description="The step of the case in the same way; null for other commitments.")
+    region_name: str
 
 
 View = Callable[[Row[Any], Rules], ListedCommitment]
 """Makes the view of a row."""
+
+
+def named(row: Row[Any], names: Names) -> dict[str, Any]:
+    """The columns of a row, and the names of what they have codes of."""
+    return {
+        **row._asdict(),
+        "matter_name": names.matter_in_both(row.matter),
+        "step_name": names.step_in_both(row.commitment, row.matter),
+        "region_name": region_name(row.region),
+    }
+
 
 Page = Callable[[AsyncConnection, Rules, int], Awaitable[Sequence[Row[Any]]]]
 """Reads at most so many rows."""

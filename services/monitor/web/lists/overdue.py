@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from contracts.messages.alerts import IssueKind, Rung
 from contracts.rights.table import Act
 from contracts.values import Model
+from services.monitor.core.names import Names, NamesInForce
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists import overdue
@@ -24,6 +25,7 @@ from services.monitor.web.lists.list_page import (
     ListQuery,
     list_file,
     list_page,
+    named,
     problems,
     total,
 )
@@ -90,7 +92,7 @@ class OverdueCounts(Model):
     counts: list[OverdueCount]
 
 
-def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: NamesInForce) -> APIRouter:
     """The endpoints."""
     router = monitor_router("lists")
     readers = host.access.may(Act.READ_TIME)
@@ -100,7 +102,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         wanted: Annotated[OverdueQuery, Query()], permit: Annotated[Permit, readers]
     ) -> OverduePage | Response:
         """Commitments with a standing card, the highest and oldest first, then those with a platform issue."""
-        view, selection = partial(_view, now=host.clock.now()), Selection(wanted, permit.scope)
+        view, selection = partial(_view, now=host.clock.now(), names=names()), Selection(wanted, permit.scope)
         if wanted.form is not Form.JSON:
             query = overdue.everything(selection, wanted.rung, wanted.cursor, wanted.limit)
             return await list_file(wanted.form, "overdue", OverdueView, queries, lambda _: query, view)
@@ -121,6 +123,6 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
     return router
 
 
-def _view(row: Row[Any], rules: Rules, now: datetime) -> OverdueView:
+def _view(row: Row[Any], rules: Rules, now: datetime, names: Names) -> OverdueView:
     over = days_left(rules, row.region, row.committed_due or row.since, now)
-    return OverdueView(**row._asdict(), rung=overdue.RUNGS.get(row.severity), working_days_over=max(0, over))
+    return OverdueView(**named(row, names), rung=overdue.RUNGS.get(row.severity), working_days_over=max(0, over))

@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from contracts.rights.table import Act
 from services.monitor.core.board.ranks import Pool
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.board import cells
 from services.monitor.store.board.cells import Cell
@@ -20,6 +21,7 @@ from services.monitor.web.pages.board_frame import PATH
 from services.monitor.web.pages.board_query import BoardPage
 from services.monitor.web.pages.board_view import BoardView
 from services.monitor.web.pages.filters import LABELS, address
+from services.monitor.web.pages.words import Words
 from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
@@ -33,6 +35,7 @@ def add(
     host: ServiceHost[MonitoredCase],
     queries: LimitedQueries,
     pools: Mapping[str, Pool],
+    names: NamesInForce,
 ) -> None:
     """Add the page."""
 
@@ -60,5 +63,5 @@ def add(
             overdue: dict[str, dict[str, Cell]] = {}
             if wanted.by is not GroupBy.REGION:
                 overdue = await cells.cells(connection, wanted.filters(), reader.scope, wanted.by, board.now.date())
-        view = BoardView(wanted, typed, board, overdue, known, language, texts)
+        view = BoardView(wanted, typed, board, overdue, known, Words(language, texts, names()))
         return pages.render(request, "board.html", board=view, printed=view.printed)

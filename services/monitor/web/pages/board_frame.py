@@ -29,9 +29,9 @@ from services.monitor.web.pages.filters import (
     in_force,
     period_options,
     period_text,
-    place_name,
     region_groups,
 )
+from services.monitor.web.pages.words import Words
 from services.runtime.clock import machine_now
 
 COUNTED_IN_PERIOD = ("received", "closed", "warnings", "yellow_cards", "red_cards", "appeals", "platform_faults")
@@ -60,8 +60,17 @@ class BoardFrame:
     board: Board
     overdue: Mapping[str, Mapping[str, Cell]]
     known: Known
-    language: Language
-    texts: NullTranslations
+    words: Words
+
+    @property
+    def language(self) -> Language:
+        """The language of the page."""
+        return self.words.language
+
+    @property
+    def texts(self) -> NullTranslations:
+        """The texts in this language."""
+        return self.words.texts
 
     def _(self, text: str, **values: object) -> str:
         translated: str = self.texts.gettext(text)
@@ -89,7 +98,7 @@ class BoardFrame:
     @cached_property
     def place(self) -> str:
         """The region, if one is chosen."""
-        return place_name(self.wanted.region, self.texts) if self.wanted.region else self._("All regions")
+        return self.words.place(self.wanted.region) if self.wanted.region else self._("All regions")
 
     @cached_property
     def printed(self) -> str:
@@ -142,7 +151,7 @@ class BoardFrame:
         """The departments that can be chosen, and the chosen one even if nothing of it was ever counted."""
         chosen = self.wanted.owner
         more = [] if chosen is None or chosen in self.known.owners else [chosen]
-        return [(owner, owner) for owner in (*self.known.owners, *more)]
+        return [(owner, self.words.department(owner)) for owner in (*self.known.owners, *more)]
 
     @cached_property
     def by_options(self) -> Options:
@@ -163,7 +172,7 @@ class BoardFrame:
     @cached_property
     def filters_in_force(self) -> list[tuple[str, str, str]]:
         """The filters in force: label, value, and the address without it."""
-        return list(in_force(PATH, self.typed, ("region", "owner", "item"), self.texts))
+        return list(in_force(PATH, self.typed, ("region", "owner", "item"), self.texts, self.words.filtered))
 
     # --- numbers ---
 
@@ -206,7 +215,17 @@ class BoardFrame:
 
     def name_of(self, name: str) -> str:
         """The name of a row."""
-        return place_name(name, self.texts) if self.wanted.by is GroupBy.REGION else name
+        match self.wanted.by:
+            case GroupBy.REGION:
+                return self.words.place(name)
+            case GroupBy.OWNER:
+                return self.words.department(name)
+            case GroupBy.ITEM:
+                return self.words.matter(name)
+
+    def code_of(self, name: str) -> str:
+        """The code of an item that has a name."""
+        return name if self.wanted.by is GroupBy.ITEM and self.name_of(name) != name else ""
 
     def address(self, **changed: object) -> str:
         """The address of this page with another choice."""

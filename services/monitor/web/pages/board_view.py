@@ -49,9 +49,10 @@ class Place(NamedTuple):
 
 
 class ShownRow(NamedTuple):
-    """A row of the table."""
+    """A row of the table. ``code``: that of an item, behind its name."""
 
     name: str
+    code: str
     link: str | None
     numbers: Sequence[Number]
     rate: Number
@@ -191,6 +192,7 @@ class BoardView(BoardAnswer):
         changed = row.change["on_time_rate"]
         return ShownRow(
             name,
+            "" if whole else self.code_of(row.name),
             link,
             [self._number(row, figure) for group in self.view.groups for figure in group.figures],
             self._number(row, "on_time_rate"),

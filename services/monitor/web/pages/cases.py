@@ -4,15 +4,14 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
-from babel.support import NullTranslations
 from fastapi import APIRouter, Request
 from pydantic import Field, ValidationError
 from starlette.responses import Response
 
-from contracts.bilingual import Language
 from contracts.rights.table import Act
 from contracts.working_time import phrases
 from contracts.working_time.phrases import Limit, Phrase
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
@@ -23,7 +22,8 @@ from services.monitor.web.board.query import local_now
 from services.monitor.web.lists.list_page import problems
 from services.monitor.web.pages.board_frame import CASES, PATH
 from services.monitor.web.pages.figures import FIGURES
-from services.monitor.web.pages.filters import KINDS, LABELS, address, in_force, period_text, place_name
+from services.monitor.web.pages.filters import KINDS, LABELS, address, in_force, period_text
+from services.monitor.web.pages.words import Words
 from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
@@ -57,7 +57,9 @@ class ShownCase(NamedTuple):
     counted: int
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> None:
+def add(
+    router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: NamesInForce
+) -> None:
     """Add the page."""
 
     @router.get(CASES)
@@ -74,12 +76,12 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queri
             return pages.render(request, "board_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
         async with problems(), queries.query() as connection:
             now = await local_now(connection, host.clock.now(), wanted.region)
-            found = await load_cases(connection, wanted, reader.scope, now.date())
+            found = await load_cases(connection, wanted, reader.scope, now.date(), names())
             rules = await rule_store.in_force(connection)
-        figure = wanted.figure.value
+        figure, words = wanted.figure.value, Words(language, texts, names())
         filters = {**wanted.filters(), "period": str(wanted.period_at(now.date()))}
         query = urlencode({"figure": figure, **filters})
-        rows = [shown(one, host.clock.now(), rules, language, texts) for one in found.commitments]
+        rows = [shown(one, host.clock.now(), rules, words) for one in found.commitments]
         last = wanted.start + len(rows) - 1
         return pages.render(
             request,
@@ -88,7 +90,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queri
             figure=FIGURES[figure],
             period=period_text(wanted.period_at(now.date()), language),
             is_now=figure in ("open", "due_today", "overdue"),
-            filters=list(in_force(CASES, typed, ("region", "owner", "item"), texts)),
+            filters=list(in_force(CASES, typed, ("region", "owner", "item"), texts, words.filtered)),
             rows=rows,
             kind=dict(KINDS)[wanted.kind],
             counts=figure in BY_EVENTS,
@@ -102,13 +104,11 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queri
         )
 
 
-def shown(
-    one: CountedCommitment, now: datetime, rules: Rules, language: Language, texts: NullTranslations
-) -> ShownCase:
+def shown(one: CountedCommitment, now: datetime, rules: Rules, words: Words) -> ShownCase:
     """A commitment as a row. The days of its limit are those of the calendar of its place."""
-    counting = rules.counting_rules(one.region)
+    counting, language = rules.counting_rules(one.region), words.language
     calendar, today = counting.calendar, counting.hours.local(now).date()
-    step = one.commitment.partition("/")[2]
+    step = words.commitment(one.commitment, one.matter) if "/" in one.commitment else ""
     end = one.ended_on or today
     by = calendar.rank(end.toordinal()) - calendar.rank(one.due_on.toordinal())
     state = tone = ""
@@ -125,9 +125,9 @@ def shown(
     return ShownCase(
         one.case_id,
         step,
-        one.matter,
-        one.owner,
-        place_name(one.region, texts),
+        words.matter(one.matter),
+        words.department(one.owner),
+        words.place(one.region),
         phrases.day(one.opened_on, today, language),
         phrases.day(one.ended_on, today, language) if one.ended_on is not None else "",
         state,

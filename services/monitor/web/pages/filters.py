@@ -1,6 +1,6 @@
 """The filters of the board: what can be chosen, and which are in force."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -105,10 +105,17 @@ def address(path: str, given: Mapping[str, Any], **changed: object) -> str:
 
 
 def in_force(
-    path: str, given: Mapping[str, str], names: Sequence[str], texts: NullTranslations
+    path: str,
+    given: Mapping[str, str],
+    names: Sequence[str],
+    texts: NullTranslations,
+    value_of: Callable[[str, str], str],
 ) -> Iterator[tuple[str, str, str]]:
-    """The filters among these names that are in force: label, value, and the address without it."""
+    """The filters among these names that are in force: label, value, and the address without it.
+
+    ``value_of``: the value of a field as people read it.
+    """
     for name in names:
         if name in given:
-            value = place_name(given[name], texts) if name == "region" else given[name]
+            value = value_of(name, given[name])
             yield texts.gettext(LABELS[name]), value, address(path, given, **{name: None, "start": None})

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fastapi import APIRouter
 
 from services.monitor.core.board.ranks import Pool
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.pages import board, cases, figures_page
@@ -15,16 +16,18 @@ from services.runtime.http.pages.rendering import Pages
 from services.runtime.service import ServiceHost
 
 
-def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool]) -> APIRouter:
+def routes(
+    host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool], names: NamesInForce
+) -> APIRouter:
     """The routes of the pages."""
     pages = Pages("monitor", __package__)
     router = pages.router()
-    board.add(router, pages, host, queries, pools)
-    cases.add(router, pages, host, queries)
+    board.add(router, pages, host, queries, pools, names)
+    cases.add(router, pages, host, queries, names)
     figures_page.add(router, pages, host)
-    lists.add(router, pages, host, queries)
-    acknowledgement.add(router, pages, host)
-    listing.add(router, pages, host)
-    alert.add(router, pages, host)
-    case_time.add(router, pages, host)
+    lists.add(router, pages, host, queries, names)
+    acknowledgement.add(router, pages, host, names)
+    listing.add(router, pages, host, names)
+    alert.add(router, pages, host, names)
+    case_time.add(router, pages, host, names)
     return router

@@ -1,7 +1,9 @@
-"""Words that the lists and records of monitor share: commitments, rungs, moments of the place, and people by name."""
+"""Words that the lists and records of monitor share: commitments, rungs, moments of the place, and all that has a name:
+people, departments, items, steps, places."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Protocol
 
 from babel.support import NullTranslations
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,13 +11,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.bilingual import Language
 from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
+from contracts.rights.posts import PostName
+from contracts.rights.table import Role
 from contracts.working_time import phrases
 from contracts.working_time.hours import OfficeHours
+from contracts.zone import CHINA
+from services.monitor.core.names import Names
+from services.monitor.core.notifications.directory import Directory
 from services.monitor.store.notifications import directory_store
+from services.monitor.web.pages.filters import place_name
 from services.runtime.http.pages.languages import N_
 
-NameOf = Callable[[str], str]
-"""The name of a person by the id."""
+
+class NameOf(Protocol):
+    """A person by the id, as people read it: the name, the post and the department."""
+
+    def __call__(self, id: str, department: str | None = None) -> str:
+        """Of several posts that of ``department`` is named, which the act was about."""
+        ...
+
 
 COMMITMENTS: Mapping[Kind, str] = {
     Kind.CASE: N_("The whole case"),
@@ -35,25 +49,39 @@ RUNGS: Mapping[Rung, str] = {
     Rung.OVERSIGHT: N_("Oversight"),
 }
 
+POSTS: Mapping[PostName, str] = {
+    "clerk": N_("window clerk"),
+    "office": N_("chief reviewer"),
+    "head": N_("department head"),
+    "supervisor": N_("supervisor"),
+    "director": N_("head of supervision"),
+    "manager": N_("centre manager"),
+    "operator": N_("operator"),
+    "auditor": N_("auditor"),
+}
+"""The posts of a directory that are named as in the one that comes with onedoor."""
 
-async def names(connection: AsyncConnection) -> NameOf:
-    """The names of people by the directory in force; a person whom it lacks has the id for a name."""
-    found = await directory_store.latest(connection)
-    directory = found[1] if found is not None else None
-
-    def name_of(id: str) -> str:
-        person = directory.person(id) if directory is not None else None
-        return person.name if person is not None else id
-
-    return name_of
+ROLES: Mapping[Role, str] = {
+    Role.WINDOW_CLERK: POSTS["clerk"],
+    Role.CHIEF_REVIEWER: POSTS["office"],
+    Role.DEPARTMENT_HEAD: POSTS["head"],
+    Role.SUPERVISOR: POSTS["supervisor"],
+    Role.AUDITOR: POSTS["auditor"],
+    Role.CENTRE_MANAGER: POSTS["manager"],
+    Role.OPERATOR: POSTS["operator"],
+    Role.IMPORTING_SYSTEM: N_("importing system"),
+    Role.DEPARTMENT_SYSTEM: N_("department system"),
+}
+"""Posts with another name are called by their role."""
 
 
 class Words:
     """Texts in one language."""
 
-    def __init__(self, language: Language, texts: NullTranslations) -> None:
+    def __init__(self, language: Language, texts: NullTranslations, names: Names) -> None:
         self.language = language
         self.texts = texts
+        self.names = names
 
     def _(self, text: str, **values: object) -> str:
         translated: str = self.texts.gettext(text)
@@ -63,8 +91,35 @@ class Words:
         """A text about so many of something: of two texts, the one for this number."""
         return self._(one if number == 1 else several, number=f"{number:,}", **values)
 
-    def commitment(self, key: CommitmentKey) -> str:
-        """What a commitment is for: the whole case, or a step by its code."""
+    def department(self, name: str) -> str:
+        """A department."""
+        return self.names.department(name, self.language)
+
+    def matter(self, code: str) -> str:
+        """An item or a bundle."""
+        return self.names.matter(code, self.language)
+
+    def place(self, code: str) -> str:
+        """A region."""
+        return place_name(code, self.texts)
+
+    def filtered(self, field: str, value: str) -> str:
+        """The value of a filter."""
+        match field:
+            case "region":
+                return self.place(value)
+            case "owner":
+                return self.department(value)
+            case "item" | "matter":
+                name = self.matter(value)
+                return name if name == value else f"{name} {value}"
+            case _:
+                return value
+
+    def commitment(self, key: CommitmentKey, matter: str) -> str:
+        """What a commitment is for: the whole case, or a step of a case about this matter."""
+        if (step := self.names.step(key, matter, self.language)) is not None:
+            return step
         name = self._(COMMITMENTS[kind_of(key)])
         _, _, which = key.partition("/")
         return f"{name} {which}" if which else name
@@ -73,11 +128,37 @@ class Words:
         """A rung of the ladder."""
         return self._(RUNGS[rung])
 
-    def person(self, name_of: NameOf, by: str, instead_of: str | None) -> str:
+    async def people(self, connection: AsyncConnection, now: datetime) -> NameOf:
+        """The people of the directory in force."""
+        found = await directory_store.latest(connection)
+        directory = found[1] if found is not None else None
+        day = now.astimezone(CHINA).date()
+
+        def name_of(id: str, department: str | None = None) -> str:
+            return self.named(directory, id, day, department) if directory is not None else id
+
+        return name_of
+
+    def named(self, directory: Directory, id: str, day: date, department: str | None = None) -> str:
+        """A person with the post of that day; see `NameOf`. One who has left keeps the id for a name."""
+        person = directory.person(id)
+        if person is None:
+            return self._(N_("%(id)s (no longer in the directory)"), id=id)
+        post = directory.post_of(id, day, department)
+        if post is None:
+            return person.name
+        role = self._(POSTS.get(post.role) or ROLES[directory.content.roles[post.role]])
+        if post.department is None:
+            return self._(N_("%(name)s (%(post)s)"), name=person.name, post=role)
+        text = N_("%(name)s (%(post)s, %(department)s)")
+        return self._(text, name=person.name, post=role, department=self.department(post.department))
+
+    def person(self, name_of: NameOf, by: str, instead_of: str | None, department: str | None = None) -> str:
         """The person who acted, and the one on leave for whom."""
         if instead_of is None:
-            return name_of(by)
-        return self._(N_("%(name)s on behalf of %(other)s"), name=name_of(by), other=name_of(instead_of))
+            return name_of(by, department)
+        text = N_("%(name)s on behalf of %(other)s")
+        return self._(text, name=name_of(by), other=name_of(instead_of, department))
 
     def moment(self, at: datetime, now: datetime, hours: OfficeHours) -> str:
         """A moment at the place."""

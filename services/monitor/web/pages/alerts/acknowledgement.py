@@ -11,12 +11,13 @@ from starlette.responses import RedirectResponse, Response
 from contracts.messages.fields import Reason
 from contracts.rights.table import Act
 from contracts.values import Model
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, rule_store
 from services.monitor.web.actions.alert_actions import acknowledge
 from services.monitor.web.pages.acting import permit_of
 from services.monitor.web.pages.alerts.shown import AlertMaker
-from services.monitor.web.pages.words import Words, names
+from services.monitor.web.pages.words import Words
 from services.runtime.http.pages.forms import field_faults, own_path, typed_form
 from services.runtime.http.pages.languages import N_
 from services.runtime.http.pages.preferences import preferences_of
@@ -45,7 +46,7 @@ class Acknowledgement(Model):
     reason: Reason
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> None:
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce) -> None:
     """Add the pages."""
     actors = reader_may(host, Act.ACKNOWLEDGE_ALERT)
 
@@ -99,10 +100,10 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
         faults: dict[str, str],
     ) -> Response:
         language = preferences_of(request).language
-        words, now = Words(language, pages.texts(language)), host.clock.now()
+        words, now = Words(language, pages.texts(language), names()), host.clock.now()
         async with host.database.connect() as connection:
             rows = await alerts.with_numbers(connection, numbers, reader.scope)
-            maker = AlertMaker(words, await rule_store.in_force(connection), now, await names(connection))
+            maker = AlertMaker(words, await rule_store.in_force(connection), now, await words.people(connection, now))
         if numbers and not rows:
             raise not_found("there are no such alerts", "没有这些预警或发牌")
         shown = maker.all(rows)

@@ -15,6 +15,7 @@ from contracts.messages.fields import Reason
 from contracts.rights.scope import Scope
 from contracts.rights.table import Act
 from contracts.values import Model
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, rule_store
 from services.monitor.store.notifications import digests
@@ -23,7 +24,7 @@ from services.monitor.web.pages.acting import permit_of
 from services.monitor.web.pages.alerts.acknowledgement import REASON
 from services.monitor.web.pages.alerts.record import AlertRecord
 from services.monitor.web.pages.effects import PREVIEW, after
-from services.monitor.web.pages.words import Words, names
+from services.monitor.web.pages.words import Words
 from services.runtime.http.pages.forms import field_faults, typed_form
 from services.runtime.http.pages.languages import N_
 from services.runtime.http.pages.preferences import preferences_of
@@ -71,7 +72,7 @@ class Typed:
 NOTHING_TYPED = Typed({}, {})
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> None:
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce) -> None:
     """Add the page and its forms."""
 
     @router.get(PATH)
@@ -134,7 +135,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
 
     async def show(request: Request, reader: Reader, number: int, typed: Typed) -> Response:
         language = preferences_of(request).language
-        record = await load(Words(language, pages.texts(language)), number, reader.scope)
+        record = await load(Words(language, pages.texts(language), names()), number, reader.scope)
         values = {
             "may": {act: _may(record, permit_of(host, reader, act)) for act in _ACTS},
             "is_own": record.row.appealed_by == reader.name,
@@ -165,7 +166,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
             if row is None:
                 raise not_found(f"there is no alert {number}", f"没有编号为 {number} 的预警或发牌")
             notified = await digests.notifications_of(connection, row.case_id, row.commitment, row.rung, row.occurrence)
-            name_of = await names(connection)
+            name_of = await words.people(connection, host.clock.now())
             state = await host.read(row.case_id)
             commitment = state.commitment(row.commitment) if state is not None else None
             version = commitment.rules_version if commitment is not None else 0

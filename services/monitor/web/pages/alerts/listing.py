@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from contracts.rights.table import Act
 from contracts.working_time import phrases
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, rule_store
 from services.monitor.store.board import cells
@@ -18,8 +19,8 @@ from services.monitor.store.board.cells import Known
 from services.monitor.web.alerts import AlertFilter
 from services.monitor.web.board.query import at_place
 from services.monitor.web.pages.alerts.shown import AlertMaker, ShownAlert
-from services.monitor.web.pages.filters import Groups, Options, address, place_name, region_groups
-from services.monitor.web.pages.words import RUNGS, Words, names
+from services.monitor.web.pages.filters import Groups, Options, address, region_groups
+from services.monitor.web.pages.words import RUNGS, Words
 from services.monitor.web.pages.worklists.view import PAGE_ROWS, Tab
 from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.languages import N_
@@ -116,9 +117,7 @@ class AlertsView:
 
     def _value(self, name: str) -> str:
         value = self.given[name]
-        if name == "rung":
-            return dict(self.rung_options)[value]
-        return place_name(value, self.words.texts) if name == "region" else value
+        return dict(self.rung_options)[value] if name == "rung" else self.words.filtered(name, value)
 
     @cached_property
     def rung_options(self) -> Options:
@@ -129,7 +128,7 @@ class AlertsView:
     def owner_options(self) -> Options:
         """The departments."""
         names = dict.fromkeys([*self.known.owners, *([self.wanted.owner] if self.wanted.owner else [])])
-        return [(name, name) for name in names]
+        return [(name, self.words.department(name)) for name in names]
 
     @cached_property
     def region_groups(self) -> Groups:
@@ -170,7 +169,7 @@ class AlertsView:
         return address(PATH, self.given, **{"after": None, "start": None, **changed})
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> None:
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce) -> None:
     """Add the page."""
 
     @router.get(PATH)
@@ -184,13 +183,13 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
             return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
-        filters, now, words = wanted.filters(), host.clock.now(), Words(language, texts)
+        filters, now, words = wanted.filters(), host.clock.now(), Words(language, texts, names())
         after = {"after": wanted.after} if wanted.after is not None else {}
         async with host.database.connect() as connection:
             counts = await alerts.open_counts(connection, filters, reader.scope)
             rows = await alerts.newest(connection, {**filters, **after}, reader.scope, PAGE_ROWS + 1, wanted.state)
             known = await cells.known(connection, None, reader.scope)
-            rules, name_of = await rule_store.in_force(connection), await names(connection)
+            rules, name_of = await rule_store.in_force(connection), await words.people(connection, now)
         count_rows(min(len(rows), PAGE_ROWS))
         local = at_place(rules, now, wanted.region)
         view = AlertsView(

@@ -17,7 +17,6 @@ from services.monitor.core.delivery import slow_deliveries, was_delivered
 from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.web.pages.alerts.shown import AlertMaker, ShownAlert
-from services.monitor.web.pages.filters import place_name
 from services.monitor.web.pages.words import NameOf, Words
 from services.runtime.http.pages.languages import N_
 
@@ -72,12 +71,12 @@ class AlertRecord:
     @cached_property
     def title(self) -> str:
         """The subject of the alert."""
-        return f"{self.row.owner} {self.shown.commitment}"
+        return f"{self.shown.owner} {self.shown.commitment}"
 
     @cached_property
     def place(self) -> str:
         """The region by name."""
-        return place_name(self.row.region, self.words.texts)
+        return self.shown.region
 
     def moment(self, at: datetime) -> str:
         """A moment at the place."""
@@ -85,7 +84,7 @@ class AlertRecord:
 
     def person(self, by: str, instead_of: str | None) -> str:
         """The person who acted, and the one on leave for whom."""
-        return self.words.person(self.name_of, by, instead_of)
+        return self.words.person(self.name_of, by, instead_of, self.row.owner)
 
     # --- how it stands ---
 
@@ -276,7 +275,7 @@ class AlertRecord:
         ]
 
     def _recipient(self, row: Row[Any]) -> str:
-        _, name = self.words._, self.name_of(row.person)
+        _, name = self.words._, self.name_of(row.person, self.row.owner)
         if row.channel is None:
             return _(N_("%(name)s (in the next digest)"), name=name)
         if row.sent_at is not None:

@@ -13,7 +13,6 @@ from contracts.working_time.phrases import Limit, Phrase
 from services.monitor.core.alerts.actions import APPEAL_UPHELD
 from services.monitor.core.alerts.lifecycle import ANSWERED_IN_TIME, DEADLINE_MOVED, DELIVERED_LATE
 from services.monitor.core.rules import Rules
-from services.monitor.web.pages.filters import place_name
 from services.monitor.web.pages.words import NameOf, Words
 from services.runtime.http.pages.languages import N_
 
@@ -67,10 +66,10 @@ class AlertMaker:
         return ShownAlert(
             number=row.number,
             case_id=row.case_id,
-            commitment=self.words.commitment(row.commitment),
-            matter=row.matter,
-            owner=row.owner,
-            region=place_name(row.region, self.words.texts),
+            commitment=self.words.commitment(row.commitment, row.matter),
+            matter=self.words.matter(row.matter),
+            owner=self.words.department(row.owner),
+            region=self.words.place(row.region),
             state=row.rung,
             phrase=phrase,
             tone=tone,
@@ -99,11 +98,11 @@ class AlertMaker:
         if row.withdrawn_at is not None:
             return self.withdrawal(row.reason), "withdrawn"
         if row.appealed_at is not None and row.appeal_decided_at is None:
-            return _(N_("appealed against by %(name)s"), name=self.name_of(row.appealed_by)), "appealed"
+            return _(N_("appealed against by %(name)s"), name=self.name_of(row.appealed_by, row.owner)), "appealed"
         if row.ended_at is not None:
             return _(N_("answered %(when)s"), when=self.moment(row, row.ended_at)), ""
         if row.acknowledged_at is not None:
-            name, when = self.name_of(row.acknowledged_by), self.moment(row, row.acknowledged_at)
+            name, when = self.name_of(row.acknowledged_by, row.owner), self.moment(row, row.acknowledged_at)
             return _(N_("acknowledged by %(name)s, %(when)s"), name=name, when=when), ""
         return _(N_("acknowledged by nobody")), ""
 

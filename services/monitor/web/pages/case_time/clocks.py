@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from contracts.messages.alerts import Rung
-from contracts.messages.commitments import CASE, Pause
+from contracts.messages.commitments import CASE, Pause, step_key
 from contracts.working_time import CountingRules, phrases, working_days_between
 from contracts.working_time.explanation.wording import amount
 from contracts.working_time.limit_history import Unit
@@ -92,8 +92,8 @@ class Clocks:
         statutory_over = due is not None and is_open and pause is None and due.statutory_due < self.now
         return Clock(
             key=one.key,
-            name=self.words.commitment(one.key),
-            owner=one.owner or "",
+            name=self.words.commitment(one.key, self.state.matter or ""),
+            owner=self.words.department(one.owner or ""),
             state=self._state(one, ended_at, pause),
             committed=committed,
             statutory=statutory,
@@ -108,6 +108,11 @@ class Clocks:
             is_open=is_open,
             is_paused=pause is not None,
         )
+
+    def step(self, step: str) -> str:
+        """A step of the case by its name, or by its code where it has none."""
+        words = self.words
+        return words.names.step(step_key(step), self.state.matter or "", words.language) or step
 
     def _over(self, due_at: datetime) -> int:
         return max(0, working_days_between(due_at, self.now, self.counting.calendar, self.counting.hours))
@@ -149,7 +154,9 @@ class Clocks:
 
     def _note(self, one: TrackedCommitment) -> str:
         if one.opened_at is None and one.after:
-            return self.words._(N_("waits for %(steps)s"), steps=self.words.listed(list(one.after)))
+            return self.words._(
+                N_("waits for %(steps)s"), steps=self.words.listed([self.step(step) for step in one.after])
+            )
         if one.due is not None and one.due.provisional:
             return self.words._(N_("Provisional: holidays are not published yet"))
         return ""

@@ -18,6 +18,7 @@ from contracts.rights.table import Act
 from contracts.values import Model
 from contracts.working_time import phrases
 from services.monitor.core.holds import BeginHold, EndHold
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, rule_store
 from services.monitor.web.actions import doubtful_times, holds
@@ -25,7 +26,7 @@ from services.monitor.web.cases import scope_has
 from services.monitor.web.pages.acting import covering, permit_of
 from services.monitor.web.pages.case_time.view import CaseTimeView
 from services.monitor.web.pages.effects import PREVIEW, after
-from services.monitor.web.pages.words import Words, names
+from services.monitor.web.pages.words import Words
 from services.runtime.http.bodies.typed_text import CaseNumberPath, TypedCode
 from services.runtime.http.pages.forms import field_faults, typed_form
 from services.runtime.http.pages.languages import N_
@@ -83,7 +84,7 @@ class Typed:
     status: int = 200
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> None:
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce) -> None:
     """Add the page and its forms."""
     holders = reader_may(host, Act.HOLD_CASE)
 
@@ -170,7 +171,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
 
     async def show(request: Request, reader: Reader, case_id: str, typed: Typed) -> Response:
         language = preferences_of(request).language
-        view = await load(Words(language, pages.texts(language)), case_id, reader)
+        view = await load(Words(language, pages.texts(language), names()), case_id, reader)
         query = request.query_params if request.method == "GET" else {}
         done = next((one for one in view.holds if one.name == query.get("hold")), None)
         settled = next(
@@ -205,7 +206,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
             raise NO_SUCH_CASE
         alerts_scope: Scope = covering(host, reader, Act.READ_ALERT)
         async with host.database.connect() as connection:
-            rules, name_of = await rule_store.in_force(connection), await names(connection)
+            rules, name_of = await rule_store.in_force(connection), await words.people(connection, host.clock.now())
             versions = {rules.number: rules}
             for version in {one.rules_version for one in state.commitments} - set(versions):
                 versions[version] = await rule_store.version(connection, version) or rules

@@ -23,7 +23,6 @@ from services.monitor.core.state import DoubtRecord, MonitoredCase
 from services.monitor.web.pages.case_time.clocks import Clock, Clocks
 from services.monitor.web.pages.case_time.gantt import Gantt, Line, Span, gantt
 from services.monitor.web.pages.case_time.months import WEEKDAYS, Month, months
-from services.monitor.web.pages.filters import place_name
 from services.monitor.web.pages.words import NameOf, Words
 from services.runtime.http.pages.languages import N_
 
@@ -92,7 +91,16 @@ class CaseTimeView:
     @cached_property
     def place(self) -> str:
         """The region by name."""
-        return place_name(self.state.region, self.words.texts) if self.state.region is not None else ""
+        return self.words.place(self.state.region) if self.state.region is not None else ""
+
+    @cached_property
+    def matter(self) -> str:
+        """The item or the bundle by name."""
+        return self.words.matter(self.state.matter) if self.state.matter is not None else ""
+
+    def step(self, step: str) -> str:
+        """A step by name."""
+        return self._made.step(step)
 
     # --- the answer ---
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from contracts.rights.table import Act
 from contracts.working_time import phrases
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, rule_store
 from services.monitor.store.board import cells
@@ -19,7 +20,7 @@ from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.board.query import at_place
 from services.monitor.web.lists.list_page import next_page, problems
 from services.monitor.web.pages.acting import covering
-from services.monitor.web.pages.words import Words, names
+from services.monitor.web.pages.words import Words
 from services.monitor.web.pages.worklists.query import SOON, DueQuery, OverdueQuery, WorklistQuery
 from services.monitor.web.pages.worklists.rows import RowMaker, highest
 from services.monitor.web.pages.worklists.view import DUE, LABELS, OVERDUE, PAGE_ROWS, WorklistView
@@ -33,7 +34,9 @@ from services.runtime.service import ServiceHost
 Q = TypeVar("Q", bound=WorklistQuery)
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> None:
+def add(
+    router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: NamesInForce
+) -> None:
     """Add the pages."""
     readers = reader_may(host, Act.READ_TIME)
 
@@ -56,7 +59,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queri
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
             return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
-        view = await load(reader, Words(language, texts), wanted, typed)
+        view = await load(reader, Words(language, texts, names()), wanted, typed)
         return pages.render(request, "worklist.html", list=view, printed=view.printed)
 
     async def load(reader: Reader, words: Words, wanted: WorklistQuery, typed: dict[str, str]) -> WorklistView:
@@ -80,7 +83,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], queri
                 covering(host, reader, Act.READ_ALERT),
             )
             known = await cells.known(connection, wanted.kind, reader.scope)
-            name_of = await names(connection)
+            name_of = await words.people(connection, now)
         count_rows(len(shown))
         may = covering(host, reader, Act.ACKNOWLEDGE_ALERT)
         ticks = frozenset(

@@ -14,7 +14,6 @@ from contracts.working_time.phrases import Limit, Phrase
 from services.monitor.core.rules import Rules
 from services.monitor.store.lists.due import days_left
 from services.monitor.store.lists.overdue import RUNGS
-from services.monitor.web.pages.filters import place_name
 from services.monitor.web.pages.words import NameOf, Words
 from services.runtime.http.pages.languages import N_
 
@@ -98,7 +97,7 @@ class RowMaker:
         else:
             over = working_days_between(due_at, self.now, counting.calendar, counting.hours)
             phrase, tone = phrases.over(over, local(due_at).date(), limit, today, language), "over"
-        fault = phrases.platform_fault(row.owner, language) if row.issues else ""
+        fault = phrases.platform_fault(self.words.department(row.owner), language) if row.issues else ""
         return rung.value if rung is not None else "platform", phrase, tone if rung is not None else "", fault
 
     def _provisional(self, row: Row[Any]) -> str:
@@ -108,10 +107,10 @@ class RowMaker:
         alert = self.standing.get((row.case_id, row.commitment))
         return ShownRow(
             case_id=row.case_id,
-            commitment=self.words.commitment(row.commitment),
-            matter=row.matter,
-            owner=row.owner,
-            region=place_name(row.region, self.words.texts),
+            commitment=self.words.commitment(row.commitment, row.matter),
+            matter=self.words.matter(row.matter),
+            owner=self.words.department(row.owner),
+            region=self.words.place(row.region),
             state=state,
             phrase=phrase,
             tone=tone,
@@ -131,6 +130,6 @@ class RowMaker:
         hours = self.rules.counting_rules(row.region).hours
         return self.words._(
             N_("%(name)s, %(when)s"),
-            name=self.name_of(alert.acknowledged_by),
+            name=self.name_of(alert.acknowledged_by, row.owner),
             when=self.words.moment(alert.acknowledged_at, self.now, hours),
         )

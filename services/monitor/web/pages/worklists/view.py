@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from services.monitor.store.board.cells import Known
 from services.monitor.store.lists.overdue import PLATFORM, Totals
-from services.monitor.web.pages.filters import KINDS, Groups, Options, address, place_name, region_groups
+from services.monitor.web.pages.filters import KINDS, Groups, Options, address, region_groups
 from services.monitor.web.pages.words import RUNGS, Words
 from services.monitor.web.pages.worklists.query import NOT_FILTERS, SOON, DueQuery, OverdueQuery
 from services.monitor.web.pages.worklists.rows import ShownRow
@@ -64,8 +64,8 @@ class WorklistView:
     @cached_property
     def place(self) -> str:
         """The part of the work that the list is about."""
-        named = [place_name(self.wanted.region, self.words.texts)] if self.wanted.region else []
-        named += [self.wanted.owner] if self.wanted.owner else []
+        named = [self.words.place(self.wanted.region)] if self.wanted.region else []
+        named += [self.words.department(self.wanted.owner)] if self.wanted.owner else []
         return self.words.listed(named) or self.words._(N_("All regions"))
 
     @cached_property
@@ -194,14 +194,12 @@ class WorklistView:
 
     def _value(self, name: str, value: str) -> str:
         match name:
-            case "region":
-                return place_name(value, self.words.texts)
             case "kind":
                 return dict(self.kind_options)[value]
             case "rung":
                 return dict(self.rung_options)[value]
             case _:
-                return value
+                return self.words.filtered(name, value)
 
     @cached_property
     def rung_options(self) -> Options:
@@ -213,7 +211,7 @@ class WorklistView:
     def owner_options(self) -> Options:
         """The departments."""
         names = dict.fromkeys([*self.known.owners, *([self.wanted.owner] if self.wanted.owner else [])])
-        return [(name, name) for name in names]
+        return [(name, self.words.department(name)) for name in names]
 
     @cached_property
     def region_groups(self) -> Groups:
