@@ -11,17 +11,17 @@ from contracts.bilingual import both
 from services.operator.databases import on_service
 from services.operator.journal.export import Journal, export
 from services.operator.options import DatabaseOptions
-from services.operator.store.journal import ACCESS
 from services.runtime.clock import machine_now
 from services.runtime.journal import verify
 from services.runtime.journal.blocks import day_of
+from services.runtime.journal.reader import ACCESS
 from services.runtime.settings import RECORD_RETENTION
 from services.runtime.store import access_record
 
 
 def record_of(service: str) -> Journal:
     """The record of access of a service."""
-    return Journal(service, ACCESS, "record of access", "访问记录")
+    return Journal(service, ACCESS)
 
 
 def verify_record(

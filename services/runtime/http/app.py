@@ -25,9 +25,8 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 
 def application(service: Service[S], host: ServiceHost[S]) -> FastAPI:
     """The API of a service."""
-    routes = None if service.routes is None else service.routes(host)
-    if routes is not None:
-        routes.routes.extend(access_record.routes(host.access, host.database, service.name).routes)
+    routes = APIRouter() if service.routes is None else service.routes(host)
+    routes.routes.extend(access_record.routes(host.access, host.database, service.name).routes)
     return web_application(service.name, routes, api_path(service.name), record=host.access.record)
 
 

@@ -143,7 +143,8 @@ class _Recording:
         query = Request(self._scope).query_params
         limit = query.get("limit", "")
         more = "after" in query or (limit.isascii() and limit.isdigit() and int(limit[:9]) > PAGE_ROWS)
-        return headers.get("content-type", "").startswith(_FILES) or (more and self._scope["method"] in _READS)
+        is_file = headers.get("content-type", "").startswith(_FILES) or "content-disposition" in headers
+        return is_file or (more and self._scope["method"] in _READS)
 
     def _entry(self, outcome: Outcome, *, checked: bool) -> AccessEntry:
         """``checked``: the endpoint has taken the parameters, so that they are what they are declared to be."""
@@ -155,6 +156,7 @@ class _Recording:
         if checked:
             query = Request(scope).query_params
             values |= {name: query[name] for name in query if name in _query_names(route)}
+            values |= asked.query
         cases = [found for name in _CASES if (found := _case_id(values.get(name))) is not None]
         filters = {
             name: value

@@ -43,6 +43,7 @@ class Broken(Exception):
     def __init__(self, en: str, zh: str, line: int | None = None) -> None:
         place, place_zh = (f"line {line}: ", f"第 {line} 行：") if line is not None else ("", "")
         super().__init__(_both(f"{place}{en}", f"{place_zh}{zh}"))
+        self.en, self.zh = en, zh
 
 
 @dataclass

@@ -3,12 +3,14 @@
 An entry has no personal data of applicants, no token, and nothing that a client sent and nobody has checked.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, unique
 from typing import NamedTuple, Protocol
+
+from pydantic import BaseModel
 
 from contracts.bilingual import BilingualError
 from contracts.rights.table import Act
@@ -108,6 +110,8 @@ class Asked:
     roles: tuple[str, ...] = ()
     on_behalf_of: str | None = None
     rows: int | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that the endpoint has checked by itself, as a page does that keeps what was typed."""
 
 
 PRESENT: ContextVar[Asked] = ContextVar("PRESENT")
@@ -119,3 +123,10 @@ def count_rows(count: int) -> None:
     """Count rows that the present request gives."""
     if (asked := PRESENT.get(None)) is not None:
         asked.rows = (asked.rows or 0) + count
+
+
+def note_query(checked: BaseModel) -> None:
+    """Note the parameters of the present request that were given and are valid."""
+    if (asked := PRESENT.get(None)) is not None:
+        given = checked.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        asked.query = {name: str(value) for name, value in given.items()}

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.zone import CHINA
 from services.runtime.security.access_record import AccessEntry
 from services.runtime.store import chains
 from services.runtime.store.chains import ChainTables
@@ -77,12 +78,27 @@ _NEWEST = """
 
 _BY_NUMBERS = text("SELECT * FROM access_record WHERE number = ANY(:numbers)")
 
-_OUTSIDE = text("""
+_OUTSIDE = """
     SELECT number FROM access_record
-    WHERE created_at <= (SELECT created_at FROM access_chain_reached)
-        AND number NOT IN (SELECT unnest(entries) FROM access_chain)
+    WHERE created_at <= (SELECT created_at FROM access_chain_reached) {rows}
+        AND number NOT IN (SELECT unnest(entries) FROM access_chain WHERE TRUE {blocks})
     ORDER BY number LIMIT 10
-""")
+"""
+
+_OUTSIDE_EVER = text(_OUTSIDE.format(rows="", blocks=""))
+
+_OUTSIDE_ON = text(
+    _OUTSIDE.format(rows="AND created_at >= :begin AND created_at < :end", blocks="AND access_chain.day = :day")
+)
+
+COUNTED = 10_000
+"""Entries that are counted at most."""
+
+_COUNTS = """
+    SELECT outcome, count(*) AS entries FROM (
+        SELECT outcome FROM access_record WHERE TRUE {conditions} ORDER BY number DESC LIMIT :limit
+    ) AS newest GROUP BY outcome
+"""
 
 _BEGAN_BEFORE = text("SELECT EXISTS (SELECT 1 FROM access_chain WHERE day < :day)")
 
@@ -153,6 +169,14 @@ async def newest(connection: AsyncConnection, wanted: RecordFilter, limit: int) 
     return (await connection.execute(query, {**given, "limit": limit})).all()
 
 
+async def counts(connection: AsyncConnection, wanted: RecordFilter) -> dict[str, int]:
+    """How many entries fit, by outcome: of the newest `COUNTED` alone where there are more."""
+    given = {name: value for name, value in wanted._asdict().items() if value is not None}
+    conditions = " ".join(f"AND {_CONDITIONS[name]}" for name in given)
+    rows = await connection.execute(text(_COUNTS.format(conditions=conditions)), {**given, "limit": COUNTED})
+    return {row.outcome: row.entries for row in rows}
+
+
 async def all_of(
     connection: AsyncConnection, wanted: RecordFilter, limit: int | None, at_once: int = 1000
 ) -> AsyncIterator[Sequence[Row[Any]]]:
@@ -173,9 +197,14 @@ async def contents_of(connection: AsyncConnection, numbers: Sequence[int]) -> di
     return {row.number: content_of(row) for row in rows}
 
 
-async def outside_of_the_chain(connection: AsyncConnection) -> list[int]:
-    """Rows that are in no block, although the chain has passed their moment; at most ten."""
-    return list((await connection.scalars(_OUTSIDE)).all())
+async def outside_of_the_chain(connection: AsyncConnection, day: date | None = None) -> list[int]:
+    """Rows that are in no block, although the chain has passed their moment; at most ten. ``day``: those of this one
+    alone."""
+    if day is None:
+        return list((await connection.scalars(_OUTSIDE_EVER)).all())
+    begin = datetime.combine(day, time(), CHINA)
+    days = {"day": day, "begin": begin, "end": begin + timedelta(days=1)}
+    return list((await connection.scalars(_OUTSIDE_ON, days)).all())
 
 
 async def began_before(connection: AsyncConnection, day: date) -> bool:

@@ -107,6 +107,74 @@ class ChainTables:
             INSERT INTO {table}_roots (chain, day, first, last, entries, hash, key, signature)
             VALUES (:chain, :day, :first, :last, :entries, :hash, :key, :signature)
         """)
+        self._reached = text(f"SELECT created_at, key FROM {table}_reached")
+        self._last_roots = text(f"""
+            SELECT DISTINCT ON (chain) * FROM {table}_roots
+            WHERE CAST(:chain AS text) IS NULL OR chain = :chain ORDER BY chain, day DESC
+        """)
+        self._roots = text(f"""
+            SELECT * FROM {table}_roots WHERE chain = :chain AND day >= :since AND day <= :until ORDER BY day
+        """)
+        self._blocks = text(f"""
+            SELECT chain, number, day, previous, entries, four_eyes, key, signature FROM {table}
+            WHERE chain = :chain AND number > :after AND day >= :since AND day <= :until ORDER BY number LIMIT :limit
+        """)
+        self._last_blocks = text(f"""
+            SELECT DISTINCT ON (chain) chain, number, day FROM {table} ORDER BY chain, number DESC
+        """)
+        self._heads_of_day = text(f"""
+            SELECT number, chained_at, cardinality(entries) AS entries, four_eyes, hash FROM {table}
+            WHERE chain = :chain AND day = :day AND number >= :first ORDER BY number LIMIT :limit
+        """)
+        self._size_of_day = text(f"""
+            SELECT count(*) AS blocks, coalesce(sum(cardinality(entries)), 0) AS entries,
+                count(*) FILTER (WHERE NOT four_eyes) AS one_person
+            FROM {table} WHERE chain = :chain AND day = :day
+        """)
+        self._entries = text(f"""
+            SELECT entries[CAST(:first AS int) : CAST(:last AS int)] FROM {table}
+            WHERE chain = :chain AND number = :number
+        """)
+
+    async def reached(self, connection: AsyncConnection) -> Row[Any]:
+        """The moment up to which the journal is complete, ``created_at``, and the public ``key``; both may be None."""
+        return (await connection.execute(self._reached)).one()
+
+    async def last_roots(self, connection: AsyncConnection, chain: str | None = None) -> Sequence[Row[Any]]:
+        """The root of the last day that is over, of each chain or of one."""
+        return (await connection.execute(self._last_roots, {"chain": chain})).all()
+
+    async def roots(self, connection: AsyncConnection, chain: str, since: date, until: date) -> Sequence[Row[Any]]:
+        """The roots of these days of a chain, in order."""
+        days = {"chain": chain, "since": since, "until": until}
+        return (await connection.execute(self._roots, days)).all()
+
+    async def blocks(
+        self, connection: AsyncConnection, chain: str, since: date, until: date, after: int, limit: int
+    ) -> Sequence[Row[Any]]:
+        """At most so many blocks of these days of a chain, with the numbers after this one, in order."""
+        wanted = {"chain": chain, "since": since, "until": until, "after": after, "limit": limit}
+        return (await connection.execute(self._blocks, wanted)).all()
+
+    async def last_blocks(self, connection: AsyncConnection) -> Sequence[Row[Any]]:
+        """Number and day of the last block of each chain."""
+        return (await connection.execute(self._last_blocks)).all()
+
+    async def heads_of_day(
+        self, connection: AsyncConnection, chain: str, day: date, first: int, limit: int
+    ) -> Sequence[Row[Any]]:
+        """The blocks of a day from this number on, with the number of their entries in place of these."""
+        wanted = {"chain": chain, "day": day, "first": first, "limit": limit}
+        return (await connection.execute(self._heads_of_day, wanted)).all()
+
+    async def size_of_day(self, connection: AsyncConnection, chain: str, day: date) -> Row[Any]:
+        """How many ``blocks`` and ``entries`` a day has, and in how many blocks ``one_person`` was enough."""
+        return (await connection.execute(self._size_of_day, {"chain": chain, "day": day})).one()
+
+    async def entries(self, connection: AsyncConnection, chain: str, number: int, first: int, last: int) -> list[Any]:
+        """The entries of a block from the ``first`` to the ``last`` one, which count from 1."""
+        wanted = {"chain": chain, "number": number, "first": first, "last": last}
+        return list(await connection.scalar(self._entries, wanted) or ())
 
     async def lock_reached(self, connection: AsyncConnection) -> Row[Any] | None:
         """Lock the row whose ``created_at`` the journal has reached; None if another process has locked it."""

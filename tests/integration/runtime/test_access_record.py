@@ -12,12 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.operator.store.journal import ACCESS
 from services.runtime.failures import Failures
 from services.runtime.jobs import access_recorder
 from services.runtime.jobs.access_recorder import AccessRecorder
 from services.runtime.journal.access import AccessRows
 from services.runtime.journal.blocks import export_head, export_lines, signing_key
+from services.runtime.journal.reader import ACCESS
 from services.runtime.journal.verify import Broken, Export, verify
 from services.runtime.journal.writer import JournalWriter
 from services.runtime.security.access_record import AccessEntry, RecordUnavailable

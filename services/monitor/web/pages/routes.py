@@ -8,7 +8,7 @@ from services.monitor.core.board.ranks import Pool
 from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists.query_limits import LimitedQueries
-from services.monitor.web.pages import board, cases, figures_page
+from services.monitor.web.pages import audit, board, cases, figures_page
 from services.monitor.web.pages.alerts import acknowledgement, alert, listing
 from services.monitor.web.pages.case_time import page as case_time
 from services.monitor.web.pages.worklists import lists
@@ -30,4 +30,5 @@ def routes(
     listing.add(router, pages, host, names)
     alert.add(router, pages, host, names)
     case_time.add(router, pages, host, names)
+    audit.add(router, pages, host)
     return router

@@ -26,6 +26,9 @@ from services.runtime.store.access_record import RecordFilter
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 """Entries of a page."""
 
+Purpose = Annotated[str, Field(min_length=1, max_length=200)]
+"""Why somebody reads what is on record."""
+
 
 class RecordQuery(Model):
     """A page of the record, and its form. All given filters must fit."""
@@ -48,6 +51,7 @@ class RecordQuery(Model):
         description=f"Entries of a page, {DEFAULT_LIMIT} if omitted; of a file all of them, if omitted.",
     )
     form: Form = Form.JSON
+    purpose: Purpose | None = Field(None, description="Why it is read; it is on record.")
 
     @property
     def filter(self) -> RecordFilter:

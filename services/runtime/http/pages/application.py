@@ -7,6 +7,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from contracts.values import Value
 from services.runtime.http.app import web_application
+from services.runtime.http.pages.audit import journal, record
 from services.runtime.http.pages.errors import error_pages
 from services.runtime.http.pages.headers import PageHeaders, page_headers
 from services.runtime.http.pages.preferences import TidyAddresses
@@ -22,8 +23,12 @@ SMALLEST_COMPRESSED = 1024
 
 def service_pages(service: Service[S], host: ServiceHost[S]) -> FastAPI:
     """All pages of a service: its own, and those that every service has."""
+    shared, common = Pages(service.name), APIRouter()
+    record.add(common, shared, host, service.name)
+    if service.decisions:
+        journal.add(common, shared, host, service.name)
     own = [service.pages(host)] if service.pages is not None else []
-    return pages_application(service.name, *own, record=host.access.record)
+    return pages_application(service.name, *own, common, record=host.access.record)
 
 
 def pages_application(name: str, *routers: APIRouter, record: AccessRecord | None = None) -> FastAPI:

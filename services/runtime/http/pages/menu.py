@@ -24,6 +24,8 @@ MENU = (
     Place("/board", N_("Board of departments"), Act.READ_BOARD),
     Place("/overdue", N_("Due and overdue"), Act.READ_TIME, ("/due", "/time")),
     Place("/alerts", N_("Alerts and appeals"), Act.READ_ALERT),
+    Place("/record", N_("Record of access"), Act.READ_RECORD),
+    Place("/journal", N_("Journal"), Act.READ_JOURNAL),
 )
 """All places, in their order."""
 

@@ -1,0 +1,1 @@
+"""The pages of auditors, which every service has: its record of access, and its journal."""
