@@ -18,7 +18,7 @@ from services.runtime.http.pages.application import service_pages
 from services.runtime.http.site import Site
 from tests.browser import worklist_data
 from tests.browser.board_data import fill
-from tests.support.databases import migrated, own_database
+from tests.support.databases import service_database
 from tests.support.http_server import http_server
 from tests.support.identity.issuing import Issuing, issuing
 from tests.support.monitor_process import MonitorProcess, opened
@@ -35,7 +35,7 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture(scope="session")
 def monitor_database(engines: Engines) -> Iterator[str]:
     """The URL of a database of monitor."""
-    with own_database(engines, migrated(engines, "monitor", SERVICE.migrations)) as address:
+    with service_database(engines, "monitor", SERVICE.migrations) as address:
         yield address
 
 
@@ -51,7 +51,7 @@ async def monitor_address(monitor_database: str, tmp_path_factory: pytest.TempPa
 @pytest.fixture(scope="session")
 def issuer_database(engines: Engines) -> Iterator[str]:
     """The URL of a database of the issuer."""
-    with own_database(engines, migrated(engines, "identity", ISSUER_MIGRATIONS)) as address:
+    with service_database(engines, "identity", ISSUER_MIGRATIONS) as address:
         yield address
 
 
@@ -73,7 +73,7 @@ class MonitorAtWork(NamedTuple):
 @pytest.fixture
 def own_monitor_database(engines: Engines) -> Iterator[str]:
     """The URL of a database of monitor that only this test uses."""
-    with own_database(engines, migrated(engines, "monitor", SERVICE.migrations)) as address:
+    with service_database(engines, "monitor", SERVICE.migrations) as address:
         yield address
 
 

@@ -17,7 +17,7 @@ from services.front.migrations import FRONT_MIGRATIONS
 from services.identity.migrations import ISSUER_MIGRATIONS
 from services.runtime.security.access_tokens import InvalidToken, TokenVerifier
 from tests.keycloak.server import PASSWORD, PERSON, SECRET, keycloak
-from tests.support.databases import migrated, own_database
+from tests.support.databases import service_database
 from tests.support.front.fronting import Fronting, fronting
 from tests.support.waiting import eventually
 
@@ -30,8 +30,8 @@ pytestmark = [pytest.mark.timeout(START_S + 120), pytest.mark.asyncio(loop_scope
 @pytest.fixture(scope="module")
 def databases(engines: Engines) -> Iterator[tuple[str, str]]:
     with (
-        own_database(engines, migrated(engines, "front", FRONT_MIGRATIONS)) as front,
-        own_database(engines, migrated(engines, "identity", ISSUER_MIGRATIONS)) as issuer,
+        service_database(engines, "front", FRONT_MIGRATIONS) as front,
+        service_database(engines, "identity", ISSUER_MIGRATIONS) as issuer,
     ):
         yield front, issuer
 

@@ -8,7 +8,7 @@ import pytest
 from deploy.local.engines import Engines
 from services.front.migrations import FRONT_MIGRATIONS
 from services.identity.migrations import ISSUER_MIGRATIONS
-from tests.support.databases import migrated, own_database
+from tests.support.databases import service_database
 from tests.support.front.fronting import Fronting, fronting
 from tests.support.identity.browser import Browser
 
@@ -17,8 +17,8 @@ from tests.support.identity.browser import Browser
 def databases(engines: Engines) -> Iterator[tuple[str, str]]:
     """The addresses of empty databases of the front and of the issuer."""
     with (
-        own_database(engines, migrated(engines, "front", FRONT_MIGRATIONS)) as front,
-        own_database(engines, migrated(engines, "identity", ISSUER_MIGRATIONS)) as issuer,
+        service_database(engines, "front", FRONT_MIGRATIONS) as front,
+        service_database(engines, "identity", ISSUER_MIGRATIONS) as issuer,
     ):
         yield front, issuer
 

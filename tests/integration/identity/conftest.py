@@ -8,7 +8,7 @@ import pytest
 from deploy.local.engines import Engines
 from services.identity.migrations import ISSUER_MIGRATIONS
 from services.monitor.app import SERVICE
-from tests.support.databases import migrated, own_database
+from tests.support.databases import service_database
 from tests.support.identity.browser import Browser
 from tests.support.identity.issuing import Issuing, issuing
 from tests.support.identity.program import Program
@@ -17,14 +17,14 @@ from tests.support.identity.program import Program
 @pytest.fixture
 def issuer_database(engines: Engines) -> Iterator[str]:
     """The address of an empty database of the issuer."""
-    with own_database(engines, migrated(engines, "identity", ISSUER_MIGRATIONS)) as address:
+    with service_database(engines, "identity", ISSUER_MIGRATIONS) as address:
         yield address
 
 
 @pytest.fixture
 def monitor_database(engines: Engines) -> Iterator[str]:
     """The address of an empty database of monitor."""
-    with own_database(engines, migrated(engines, "monitor", SERVICE.migrations)) as address:
+    with service_database(engines, "monitor", SERVICE.migrations) as address:
         yield address
 
 

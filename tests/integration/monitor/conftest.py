@@ -7,14 +7,14 @@ import pytest
 
 from deploy.local.engines import Engines
 from services.monitor.app import SERVICE
-from tests.support.databases import migrated, own_database
+from tests.support.databases import service_database
 from tests.support.monitor_process import MonitorProcess, opened
 
 
 @pytest.fixture
 def database_url(engines: Engines) -> Iterator[str]:
     """The URL of a database of monitor that only this test uses."""
-    with own_database(engines, migrated(engines, "monitor", SERVICE.migrations)) as address:
+    with service_database(engines, "monitor", SERVICE.migrations) as address:
         yield address
 
 

@@ -31,7 +31,7 @@ from services.runtime.settings import Settings
 from services.runtime.store import access_record
 from services.runtime.store.chains import JOURNAL
 from tests.support.applications import APPLICATION
-from tests.support.databases import migrated, own_database
+from tests.support.databases import service_database
 from tests.support.monitor_process import kill
 from tests.support.runtime.processes import rows
 from tests.support.staff import EVERYBODY, HOLDERS, ISSUER, STAFF
@@ -45,7 +45,7 @@ REGION = APPLICATION["region"]
 
 @pytest.fixture
 def intake_database(engines: Engines) -> Iterator[str]:
-    with own_database(engines, migrated(engines, "intake", SERVICE.migrations)) as address:
+    with service_database(engines, "intake", SERVICE.migrations) as address:
         yield address
 
 

@@ -12,7 +12,7 @@ from deploy.local.engines import Engines
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.clock import SystemClock
 from services.runtime.process import ServiceProcess
-from tests.support.databases import migrated, own_database
+from tests.support.databases import service_database
 from tests.support.runtime.fakes import MemoryPublisher
 from tests.support.runtime.processes import MakeProcessor, Start
 from tests.support.runtime.toy import FakeSystem, Tally, settings, toy
@@ -22,7 +22,7 @@ from tests.support.waiting import eventually
 @pytest.fixture
 def toy_database(engines: Engines) -> Iterator[str]:
     """The address of a database with the tables of the toy."""
-    with own_database(engines, migrated(engines, "toy", toy().migrations)) as address:
+    with service_database(engines, "toy", toy().migrations) as address:
         yield address
 
 
