@@ -41,7 +41,7 @@ BEHAVIOUR = Behaviour(mean_days=1.0, late_share=0.06, late_days=12, refused_shar
 DAYS_A_SECOND = 1.5
 LOST_AFTER_S = 3.0
 AT_ONCE = 4
-MEANWHILE = 4
+MEANWHILE = 2
 """Most audits of each of two auditors while cases move."""
 QUIET = Console(quiet=True)
 

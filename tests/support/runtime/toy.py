@@ -114,6 +114,7 @@ def settings(database: str, **changes: Any) -> Settings:
         "systems": ("toy",),
         "database": database,
         "secret_key": "k" * 32,
+        "documents_key": "k" * 32,
         "partitions": 2,
     }
     return Settings(**parts | changes)

@@ -24,7 +24,13 @@ HOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def service(**changes: Any) -> Settings:
-    given = {"service": "intake", "systems": ("tax",), "database": VERIFIED, "secret_key": "k" * 32}
+    given = {
+        "service": "intake",
+        "systems": ("tax",),
+        "database": VERIFIED,
+        "secret_key": "k" * 32,
+        "documents_key": "k" * 32,
+    }
     return Settings(**{**given, **changes})
 
 

@@ -16,6 +16,7 @@ GOOD = {
     "systems": "tax",
     "database": "postgresql+asyncpg://u:p@127.0.0.1/d",
     "secret_key": "k" * 32,
+    "documents_key": "k" * 32,
 }
 
 
