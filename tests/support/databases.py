@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from contracts.messages.documents import PostsPublished
 from deploy.local.engines import Engines
@@ -62,20 +63,15 @@ _TABLES = """
     ) AS everything
 """
 
-# Tables to which only rows may be added have triggers that would refuse this.
-_EMPTY = """
-    DO $$
-    DECLARE used text; sequence record;
-    BEGIN
-        SET LOCAL session_replication_role = replica;
-        SELECT string_agg(oid::regclass::text, ', ') INTO used FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
-        AND pg_relation_size(oid) > 0;
-        IF used IS NOT NULL THEN EXECUTE 'TRUNCATE ' || used || ' CASCADE'; END IF;
-        FOR sequence IN SELECT * FROM pg_sequences WHERE last_value IS NOT NULL LOOP
-            PERFORM setval(format('%I.%I', sequence.schemaname, sequence.sequencename), sequence.start_value, false);
-        END LOOP;
-    END $$
+_USED = """
+    SELECT array_agg(relname::text) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+    AND pg_relation_size(oid) > 0
+"""
+
+_RESTART = """
+    SELECT setval(format('%I.%I', schemaname, sequencename), start_value, false) FROM pg_sequences
+    WHERE last_value IS NOT NULL
 """
 
 _END_OTHERS = """
@@ -84,33 +80,52 @@ _END_OTHERS = """
 """
 
 
+class _Template(NamedTuple):
+    """A template: what its tables are, and the rows of those that have any, JSON."""
+
+    tables: str
+    rows: dict[str, str]
+
+
+_TEMPLATES: dict[str, _Template] = {}
+
+
 async def _emptied(engines: Engines, name: str, template: str) -> bool:
     """Empty a database. Returns whether it is like its template again."""
-    tables = await _tables(engines, template)
+    wanted = await _content(engines, template)
     connection = await engines.postgres.connect(name)
     try:
         await connection.execute(_END_OTHERS)
-        if await connection.fetchval(_TABLES) != tables:
+        if await connection.fetchval(_TABLES) != wanted.tables:
             return False
-        await connection.execute(_EMPTY)
+        # Tables to which rows may only be added have triggers that would refuse this.
+        await connection.execute("SET session_replication_role = replica")
+        if used := {*(await connection.fetchval(_USED) or ()), *wanted.rows}:
+            await connection.execute(f"TRUNCATE {', '.join(used)} CASCADE")
+        for table, rows in wanted.rows.items():
+            await connection.execute(
+                f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM json_populate_recordset(NULL::{table}, $1)",
+                rows,
+            )
+        await connection.execute(_RESTART)
         return True
     finally:
         await connection.close()
 
 
-async def _tables(engines: Engines, template: str) -> str:
-    """What the tables of a template are."""
+async def _content(engines: Engines, template: str) -> _Template:
     address = engines.database_url(template)
     if address not in _TEMPLATES:
         connection = await engines.postgres.connect(template)
         try:
-            _TEMPLATES[address] = str(await connection.fetchval(_TABLES))
+            rows = {
+                table: await connection.fetchval(f"SELECT json_agg(row) FROM {table} AS row")
+                for table in await connection.fetchval(_USED) or ()
+            }
+            _TEMPLATES[address] = _Template(str(await connection.fetchval(_TABLES)), rows)
         finally:
             await connection.close()
     return _TEMPLATES[address]
-
-
-_TEMPLATES: dict[str, str] = {}
 
 
 def _migrated(engines: Engines, service: str, migrations: Path) -> str:
