@@ -39,7 +39,8 @@ async def ready_accounts(database: str) -> list[Account]:
 
     def add(connection: Connection) -> None:
         for account, password_hash in zip(accounts, hashes, strict=True):
-            people.add(connection, account.person_id, account.name, machine_now())
+            if not people.add(connection, account.person_id, account.name, machine_now()):
+                people.give_name(connection, account.person_id, account.name)  # the directory has made it
             people.set_password(connection, account.person_id, password_hash)
             record.append(connection, Entry("added", "by the demo", account.person_id), machine_now())
 

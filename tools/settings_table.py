@@ -22,7 +22,7 @@ from services.monitor.settings import MonitorSettings
 from services.operator.audit.settings import AuditSettings
 from services.operator.login.settings import LoginSettings
 from services.runtime.security.encryption import EncryptionSettings
-from services.runtime.settings import HttpSettings, Settings
+from services.runtime.settings import HttpSettings, KafkaSettings, Settings
 
 _INTRODUCTION = """\
 # Settings
@@ -52,15 +52,21 @@ def groups() -> tuple[Group, ...]:
 
 _BEFORE_DEPARTMENTS = (
     Group("HTTP", "Read by each process of `onedoor serve`.", HttpSettings),
-    Group("Every service", "Read by each process of `onedoor serve`.", Settings, HttpSettings),
+    Group(
+        "Kafka",
+        "Read by each service, and by the issuer where it follows the directory.",
+        KafkaSettings,
+        HttpSettings,
+    ),
+    Group("Every service", "Read by each service, beside those of HTTP and of Kafka.", Settings, KafkaSettings),
     Group("Encryption", "Read by every process and command that connects to another machine.", EncryptionSettings),
     Group("Intake", "Read by the service `intake`, beside those of every service.", IntakeSettings),
     Group("Monitor", "Read by the service `monitor`, beside those of every service.", MonitorSettings),
     Group(
         "The issuer",
-        "Read by `onedoor serve identity`, beside those of HTTP and no others.",
+        "Read by `onedoor serve identity`, beside those of HTTP and of Kafka and no others.",
         IdentitySettings,
-        HttpSettings,
+        KafkaSettings,
     ),
     Group(
         "The front", "Read by `onedoor serve front`, beside those of HTTP and no others.", FrontSettings, HttpSettings
@@ -122,10 +128,16 @@ def _section(group: Group) -> str:
     rows = [
         _row(_variable(group.kind, name), field)
         for name, field in group.kind.model_fields.items()
-        if name not in group.base.model_fields
+        if field.description not in (None, _described(group.base, name))
     ]
     head = ["| variable | meaning | default | allowed |", "| --- | --- | --- | --- |"]
     return "\n".join([f"## {group.title}", "", group.about, "", *head, *rows])
+
+
+def _described(base: type[BaseSettings], name: str) -> str | None:
+    """The description of a setting where it is listed already, None elsewhere. Without one it is a constant."""
+    known = base.model_fields.get(name)
+    return None if known is None else known.description
 
 
 def _variable(kind: type[BaseSettings], name: str) -> str:
@@ -144,7 +156,7 @@ def _default(field: FieldInfo) -> str:
         return "**must be set**"
     if field.default_factory is not None:
         return "of the process"
-    if value in (None, "", (), {}):
+    if value in (None, "", (), {}, SecretStr("")):
         return "none"
     if isinstance(value, str):
         return f"`{value}`"

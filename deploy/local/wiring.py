@@ -164,6 +164,8 @@ class Wiring:
             **self._ports(registry.ISSUER),
             "ONEDOOR_SECRET_KEY": self._site.secret("issuer-key"),
             "ONEDOOR_CLIENTS": str(write_clients(self._folder, self._site)),
+            "ONEDOOR_KAFKA": self._kafka,
+            "ONEDOOR_DOCUMENTS_KEY": self._site.secret("documents-key"),
         }
 
     def sandboxes(self) -> list[Specification]:

@@ -1,38 +1,47 @@
-"""The process of the issuer: its pages and endpoints, and the rotation of its keys. It processes no messages."""
+"""The process of the issuer: its pages and endpoints, the rotation of its keys, and the directory that it follows.
+
+It processes no messages.
+"""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import uvloop
 from fastapi import FastAPI
+from joserfc.jwk import KeySet
 from sqlalchemy import Connection
+from starlette.types import ASGIApp
 
+from services.identity.jobs.directory import Directory
 from services.identity.jobs.passwords import Passwords
 from services.identity.jobs.signing import Signing
 from services.identity.settings import IdentitySettings, read_clients
 from services.identity.store.cleaning import delete_ended
+from services.identity.web import routes
 from services.identity.web.issuer import Issuer
-from services.identity.web.routes import install, routes
+from services.identity.web.oauth.names import AUDIENCE
 from services.runtime import telemetry
 from services.runtime.clock import machine_now
 from services.runtime.clock_check import ClockCheck
 from services.runtime.failures import Failures
-from services.runtime.http.app import web_application
 from services.runtime.http.connections.server import serving
-from services.runtime.http.operating.routes import add_health, operator_application
+from services.runtime.http.operating.routes import operator_application
+from services.runtime.jobs.access_recorder import AccessRecorder
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.journal.access import record_writer
 from services.runtime.journal.blocks import day_of, signing_key
+from services.runtime.security.access_tokens import TokenVerifier, keys_of
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store import access_record
-from services.runtime.store.database import clock_of, open_database, transaction
+from services.runtime.store.database import DATABASE_ERRORS, clock_of, open_database, transaction
 
 NAME = "identity"
 
 ROTATION_S = 60.0
-"""Machine seconds between two looks at the keys, and at what has ended."""
+"""Machine seconds between two looks at the keys, at what has ended, and at posts that end by their date."""
 
 CHAIN_S = 5.0
 """Machine seconds between two runs of the writer that chains the record."""
@@ -42,23 +51,62 @@ ADVICE = "see the reason in the log; tokens are signed with the keys that there 
 log = telemetry.logger(__name__)
 
 
-def issuer_of(settings: IdentitySettings, now: Callable[[], datetime] = machine_now) -> Issuer:
-    """The issuer of these settings."""
+class Applications(NamedTuple):
+    """The applications of the issuer: that for people and programs, and that for operators."""
+
+    public: ASGIApp
+    operator: FastAPI
+
+
+@asynccontextmanager
+async def issuer_of(
+    settings: IdentitySettings,
+    failures: Failures,
+    now: Callable[[], datetime] = machine_now,
+    passwords: Passwords | None = None,
+) -> AsyncIterator[Issuer]:
+    """The issuer of these settings, which follows the directory meanwhile if it is given Kafka."""
     database = open_database(settings.database.get_secret_value(), f"onedoor {NAME}", settings.database_connections)
-    return Issuer(settings, read_clients(settings.clients), database, Signing(settings.secret_key), Passwords(), now)
+    signing, recorder = Signing(settings.secret_key), AccessRecorder(database, failures)
 
+    async def keys() -> KeySet:
+        """The issuer's own keys, without a request to itself."""
+        try:
+            async with transaction(database) as connection:
+                return keys_of((await connection.run_sync(signing.published))["keys"])
+        except DATABASE_ERRORS as error:
+            raise ValueError("the database does not answer") from error
 
-def application(issuer: Issuer) -> FastAPI:
-    """The public HTTP application of the issuer."""
-    app = web_application(NAME, routes(issuer))
-    add_health(app, issuer.faults)
-    install(app, issuer)
-    return app
+    verifier = TokenVerifier(settings.issuer, AUDIENCE, now, keys=keys)
+    directory = Directory(settings, database, failures, verifier, recorder, now)
+    issuer = Issuer(
+        settings, read_clients(settings.clients), database, signing, passwords or Passwords(), now, directory.access
+    )
+    jobs = (
+        asyncio.create_task(directory.run()),
+        asyncio.create_task(run_periodically("accounts", directory.run_once, lambda: ROTATION_S, failures)),
+    )
+    try:
+        yield issuer
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await verifier.close()
+        await recorder.drain()
+        await database.dispose()
 
 
 async def serve(settings: IdentitySettings, stop: asyncio.Event) -> None:
     """Run one replica until ``stop`` is set."""
-    issuer, failures = issuer_of(settings), Failures()
+    failures = Failures()
+    async with issuer_of(settings, failures) as issuer:
+        await _serve(issuer, failures, stop)
+    log.info("stopped")
+
+
+async def _serve(issuer: Issuer, failures: Failures, stop: asyncio.Event) -> None:
+    settings = issuer.settings
 
     def tidy(connection: Connection) -> bool:
         issuer.signing.rotate(connection, issuer.now())
@@ -78,8 +126,13 @@ async def serve(settings: IdentitySettings, stop: asyncio.Event) -> None:
             clocks.check(now)
             return await access_record.delete_day(connection, day_of(now - kept)) > 0
 
-    public = application(issuer)
-    operator = operator_application(public, issuer.faults, failures.shown)
+    if not settings.kafka:
+        log.warning(
+            "the directory is not followed: ONEDOOR_KAFKA is not set. Accounts are made by commands alone, those of "
+            "people who leave have to be disabled by hand, and there are no pages of people"
+        )
+    applications = routes.applications(issuer)
+    operator = operator_application(applications.described, issuer.faults, failures.shown)
     jobs = asyncio.gather(
         run_periodically("keys", run_once, lambda: ROTATION_S, failures, advice=ADVICE),
         run_periodically("chain of the record of access", chain.run_once, lambda: CHAIN_S, failures),
@@ -87,7 +140,7 @@ async def serve(settings: IdentitySettings, stop: asyncio.Event) -> None:
     )
     stopping = asyncio.ensure_future(stop.wait())
     try:
-        async with serving(public, operator, settings) as ended:
+        async with serving(applications.public, operator, settings) as ended:
             log.info("started", host=settings.host, port=settings.port, operator_port=settings.operator_port)
             ends: set[asyncio.Future[Any]] = {*ended, stopping, jobs}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -95,8 +148,6 @@ async def serve(settings: IdentitySettings, stop: asyncio.Event) -> None:
         for task in (stopping, jobs):
             task.cancel()
         await asyncio.gather(stopping, jobs, return_exceptions=True)
-        await issuer.database.dispose()
-    log.info("stopped")
 
 
 def run(settings: IdentitySettings) -> None:

@@ -4,9 +4,9 @@ from datetime import timedelta
 from os import getpid
 from pathlib import Path
 from socket import gethostname
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from contracts.faults import fault
 from services.files import file_fault, limited_content
@@ -14,7 +14,10 @@ from services.identity.core.clients import Clients
 from services.runtime.files.document import read_document
 from services.runtime.files.encoding import InvalidFile
 from services.runtime.security.encryption import DatabaseAddress, Origin, encrypted_url
-from services.runtime.settings import RECORD_RETENTION, HttpSettings, RecordRetention
+from services.runtime.settings import RECORD_RETENTION, KafkaSettings, RecordRetention
+
+FEWEST_CHARACTERS = 32
+"""Of a key."""
 
 
 def read_clients(file: Path) -> Clients:
@@ -34,14 +37,23 @@ def _readable(file: Path) -> Path:
     return file
 
 
-class IdentitySettings(HttpSettings):
+class IdentitySettings(KafkaSettings):
     """The settings of the issuer. A wrong value stops it at the start."""
 
+    service: Literal["identity"] = "identity"
     replica: str = Field(
         default_factory=lambda: f"{gethostname()}-{getpid()}",
         min_length=1,
         max_length=100,
         description="Name of this process in its log.",
+    )
+    kafka: str = Field(
+        "",
+        description="Kafka bootstrap addresses, comma separated. Without them the issuer does not know the directory: "
+        "accounts are made by commands alone, those who leave it keep their login, and people are managed on no page.",
+    )
+    documents_key: SecretStr = Field(
+        SecretStr(""), description="With Kafka: key that authenticates the directory, the same as at every service."
     )
     issuer: Origin = Field(
         description="Address of the issuer as browsers and services reach it, such as https://login.example.gov.cn. "
@@ -78,6 +90,16 @@ class IdentitySettings(HttpSettings):
     )
     record_retention_days: RecordRetention = RECORD_RETENTION
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
+
+    @model_validator(mode="after")
+    def _check_documents_key(self) -> Self:
+        if self.kafka and len(self.documents_key.get_secret_value()) < FEWEST_CHARACTERS:
+            raise fault(
+                f"documents_key needs at least {FEWEST_CHARACTERS} characters where kafka is set: give the one of the "
+                "services",
+                f"设置 kafka 时 documents_key 至少须有 {FEWEST_CHARACTERS} 个字符：请填写各服务所用的密钥",
+            )
+        return self
 
     @property
     def idle(self) -> timedelta:

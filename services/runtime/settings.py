@@ -87,8 +87,8 @@ class HttpSettings(BaseSettings):
         return self
 
 
-class Settings(HttpSettings):
-    """The settings of a service process. A wrong value stops it at the start."""
+class KafkaSettings(HttpSettings):
+    """The settings of a process that follows what others publish on Kafka."""
 
     service: str = Field(description="Name of the service: its consumer group, and its name in events and logs.")
     replica: str = Field(
@@ -100,7 +100,7 @@ class Settings(HttpSettings):
         "By default the machine and the process number.",
     )
 
-    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap addresses, comma separated.")
+    kafka: str = Field("127.0.0.1:9092", min_length=1, description="Kafka bootstrap addresses, comma separated.")
     kafka_security: str = Field(
         "PLAINTEXT",
         pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$",
@@ -117,6 +117,28 @@ class Settings(HttpSettings):
         pattern="^[A-Za-z0-9._-]{0,64}$",
         description="Prefix of all topics and groups, for a cluster shared with other systems.",
     )
+    documents_key: SecretStr = Field(
+        min_length=32,
+        description="Key that authenticates what every process follows: the posts from which rights come, and the "
+        "calendars. The same at every service; keep it secret. With another one, documents are published again.",
+    )
+
+    @model_validator(mode="after")
+    def _check_kafka(self) -> Self:
+        if not self.kafka:
+            return self
+        if self.kafka_security.startswith("SASL") and not (self.kafka_username and self.kafka_password):
+            raise fault(
+                f"kafka_username and kafka_password must be set for kafka_security {self.kafka_security}",
+                f"kafka_security 为 {self.kafka_security} 时须设置 kafka_username 和 kafka_password",
+            )
+        encrypted_kafka(self.kafka, self.kafka_security)
+        return self
+
+
+class Settings(KafkaSettings):
+    """The settings of a service process. A wrong value stops it at the start."""
+
     partitions: int = Field(6, ge=1, le=1000, description="Partitions of each topic that this service creates.")
     replication: int = Field(1, ge=1, le=7, description="Replicas of each topic that this service creates.")
     topic_retention_days: int = Field(
@@ -145,11 +167,6 @@ class Settings(HttpSettings):
     secret_key: SecretStr = Field(
         min_length=32,
         description="Key from which tracking secrets and case numbers derive. Keep it secret; never change it.",
-    )
-    documents_key: SecretStr = Field(
-        min_length=32,
-        description="Key that authenticates what every process follows: the posts from which rights come, and the "
-        "calendars. The same at every service; keep it secret. With another one, documents are published again.",
     )
 
     clock: ClockName = Field("system", description="'system', or the path of a clock file that can be set and sped up.")
@@ -220,10 +237,4 @@ class Settings(HttpSettings):
                 "topic_retention_days must be shorter than closed_retention_days; change one of them",
                 "topic_retention_days 须短于 closed_retention_days，请更改其一",
             )
-        if self.kafka_security.startswith("SASL") and not (self.kafka_username and self.kafka_password):
-            raise fault(
-                f"kafka_username and kafka_password must be set for kafka_security {self.kafka_security}",
-                f"kafka_security 为 {self.kafka_security} 时须设置 kafka_username 和 kafka_password",
-            )
-        encrypted_kafka(self.kafka, self.kafka_security)
         return self

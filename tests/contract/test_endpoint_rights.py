@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from contracts.messages.documents import PostsPublished, PublishedPost
 from contracts.rights.holders import Holders
 from contracts.rights.table import RIGHTS, Act, Role
+from services.identity.web.routes import applications as issuer_applications
 from services.intake.app import SERVICE as INTAKE
 from services.monitor.app import SERVICE as MONITOR
 from services.routing.app import SERVICE as ROUTING
@@ -27,6 +28,7 @@ from services.runtime.security.access import Access, Check
 from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Service
 from services.runtime.settings import Settings
+from tests.support.identity.issuing import issuer_without_database
 from tests.support.messages import MONDAY
 from tests.support.runtime.fakes import MemoryHost, MemoryRecord
 from tests.support.staff import AUDIENCE, ISSUER
@@ -39,12 +41,12 @@ PUBLIC = {
     ("intake", "GET", "/catalogue"): "the catalogue is public",
     **{
         (f"pages of {service}", "GET", f"/assets/{service}/{{file}}"): "style and script are the same for all"
-        for service in ("intake", "routing", "monitor")
+        for service in ("intake", "routing", "monitor", "identity")
     },
 }
 """The endpoints without an act, and why."""
 
-NOT_AN_ENDPOINT_YET = {Act.ACCEPT_CASE, Act.READ_CASE, Act.MANAGE_PEOPLE} | {
+NOT_AN_ENDPOINT_YET = {Act.ACCEPT_CASE, Act.READ_CASE} | {
     Act.READ_DEAD_LETTER,
     Act.SETTLE_DEAD_LETTER,
     Act.RECOUNT_FIGURES,
@@ -89,6 +91,8 @@ def applications(role: Role) -> dict[str, FastAPI]:
         host.access = access_of(role)
         found[service.name] = application(service, host)
         found[f"pages of {service.name}"] = service_pages(service, host)
+    issuer = issuer_without_database(access_of(role))
+    found["identity"], found["pages of identity"] = issuer_applications(issuer).with_rights
     found["operator"] = web_application("operator", topics.routes(NoTopics(), access_of(role)), record=MemoryRecord())
     return found
 

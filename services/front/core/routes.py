@@ -37,8 +37,11 @@ EVERYWHERE = frozenset({"journal", "ops", "record"})
 """First segments of the pages that each service has: the second segment names the service. Without a second one the
 path is an ordinary page, of the service that has this segment among its own."""
 
-ISSUER_ASSETS = "identity"
-"""The name of the issuer that comes with onedoor in the paths of its style sheet and scripts."""
+ISSUER_PAGES = frozenset({"people"})
+"""First segments of its pages for people who have logged in, which it shows by their rights as every service does."""
+
+ISSUER_NAME = "identity"
+"""The name of the issuer that comes with onedoor in the paths of its API, of its style sheet and of its scripts."""
 
 _TRICK = re.compile(r"//|\\|%2f|%5c|%00|/(?:\.|%2e){1,2}(?:[/;]|%3b|$)", re.IGNORECASE)
 """Parts of a path that servers read differently: an empty segment, a hidden slash, and steps to another folder."""
@@ -76,11 +79,15 @@ class Routes:
     def __init__(self, backends: Mapping[str, Backend], issuer: str | None = None) -> None:
         """``issuer``: the name under which the issuer's processes are known, if they stand behind this address."""
         self._assets = {name: Route(name, "asset") for name in backends}
-        if issuer is not None:
-            self._assets[ISSUER_ASSETS] = Route(issuer, "asset")
         self._apis = {name: Route(name, "api") for name in backends}
         self._everywhere = {name: Route(name, "page") for name in backends}
-        self._pages: dict[str, Route] = {} if issuer is None else dict.fromkeys(ISSUER, Route(issuer, "issuer"))
+        self._pages: dict[str, Route] = {}
+        if issuer is not None:
+            self._assets[ISSUER_NAME] = Route(issuer, "asset")
+            self._apis[ISSUER_NAME] = Route(issuer, "api")
+            self._everywhere[ISSUER_NAME] = Route(issuer, "page")
+            self._pages |= dict.fromkeys(ISSUER, Route(issuer, "issuer"))
+            self._pages |= dict.fromkeys(ISSUER_PAGES, Route(issuer, "page"))
         faults = []
         for name, backend in backends.items():
             if name in (FRONT, issuer):

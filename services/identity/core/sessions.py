@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-EndReason = Literal["logout", "idle", "too-long", "disabled", "password", "replaced"]
+EndReason = Literal["logout", "idle", "too-long", "disabled", "left", "password", "replaced", "elsewhere"]
 """Why a session has ended. The login page says it."""
 
 

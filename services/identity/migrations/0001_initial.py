@@ -1,4 +1,4 @@
-"""Accounts, sessions, grants and keys, and the record of logins.
+"""Accounts, sessions, grants and keys, the documents that are followed, and the record.
 
 Revision ID: 0001
 Revises:
@@ -6,7 +6,8 @@ Revises:
 
 from alembic import op
 
-from services.runtime.store import access_record
+from services.identity.store.record import ABOUT
+from services.runtime.store import access_record, documents
 
 revision = "0001"
 down_revision = None
@@ -21,9 +22,12 @@ _TABLES = (
         user_handle uuid NOT NULL UNIQUE,
         password_hash text,
         disabled_at timestamptz,
+        left_at timestamptz,
         created_at timestamptz NOT NULL
     )
     """,
+    "COMMENT ON COLUMN people.disabled_at IS 'by a person; null while the account is not disabled'",
+    "COMMENT ON COLUMN people.left_at IS 'null while the person has a post in the directory, or none is followed'",
     "COMMENT ON COLUMN people.user_handle IS 'the person for a passkey, which repeats it and must not name anybody'",
     """
     CREATE TABLE passkeys (
@@ -31,7 +35,8 @@ _TABLES = (
         person_id text NOT NULL REFERENCES people,
         public_key bytea NOT NULL,
         sign_count bigint NOT NULL,
-        created_at timestamptz NOT NULL
+        created_at timestamptz NOT NULL,
+        used_at timestamptz
     )
     """,
     "CREATE INDEX passkeys_person ON passkeys (person_id)",
@@ -39,14 +44,18 @@ _TABLES = (
     # gives no access.
     """
     CREATE TABLE enrolments (
-        secret_hash bytea PRIMARY KEY,
-        person_id text NOT NULL REFERENCES people,
+        person_id text PRIMARY KEY REFERENCES people,
+        secret_hash bytea UNIQUE,
+        asked_by text,
+        asked_for text,
+        reason text,
         created_at timestamptz NOT NULL,
         expires_at timestamptz NOT NULL,
         used_at timestamptz
     )
     """,
-    "CREATE INDEX enrolments_person ON enrolments (person_id)",
+    "COMMENT ON COLUMN enrolments.secret_hash IS 'of the code; null until a second person gives it out'",
+    "COMMENT ON COLUMN enrolments.asked_for IS 'the person on leave for whom a deputy has asked'",
     """
     CREATE TABLE browsers (
         browser_hash bytea PRIMARY KEY,
@@ -154,5 +163,5 @@ _TABLES = (
 
 
 def upgrade() -> None:
-    for statement in (*_TABLES, *access_record.TABLES):
+    for statement in (*_TABLES, *access_record.TABLES, ABOUT, *documents.TABLES):
         op.execute(statement)

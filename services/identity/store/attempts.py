@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import Connection, text
 
@@ -34,6 +35,21 @@ def take(connection: Connection, limits: Iterable[tuple[str, int]], now: datetim
             {"subject": subject, "count": attempts.number, "at": attempts.latest_at},
         )
     return None
+
+
+def of_account(person_id: str) -> str:
+    """The subject of the attempts on an account, whether there is one of this id or not."""
+    return f"account:{sha256(person_id.encode()).hexdigest()}"
+
+
+def on_accounts(connection: Connection, person_ids: Iterable[str]) -> dict[str, Attempts]:
+    """The attempts on these accounts, of those that have any."""
+    subjects = {of_account(one): one for one in person_ids}
+    rows = connection.execute(
+        text("SELECT subject, count AS number, latest_at FROM attempts WHERE subject = ANY(:subjects)"),
+        {"subjects": list(subjects)},
+    )
+    return {subjects[row.subject]: Attempts(row.number, row.latest_at) for row in rows}
 
 
 def were_right(connection: Connection, subjects: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
+from services.identity.store.people import OPEN
 from services.identity.store.secrets import hashed
 
 CODE_VALID = timedelta(minutes=1)
@@ -41,7 +42,7 @@ class Reused(NamedTuple):
 
 
 _GRANT = "grant_id, person_id, name, client_id, scope, session_id, authenticated_at, method"
-_ALIVE = "revoked_at IS NULL AND disabled_at IS NULL"
+_ALIVE = f"revoked_at IS NULL AND {OPEN}"
 
 
 def give(
@@ -76,7 +77,7 @@ def give(
 
 
 def find(connection: Connection, grant_id: UUID) -> Grant | None:
-    """A grant that is neither revoked nor of a disabled person."""
+    """A grant that is neither revoked nor of a person who may not log in."""
     row = connection.execute(
         text(f"SELECT {_GRANT} FROM grants JOIN people USING (person_id) WHERE grant_id = :id AND {_ALIVE}"),
         {"id": grant_id},

@@ -10,6 +10,14 @@ from services.identity.store.secrets import hashed
 CHALLENGE_VALID = timedelta(minutes=10)
 
 
+class Kept(NamedTuple):
+    """A passkey as its person sees it in a list."""
+
+    credential_id: bytes
+    created_at: datetime
+    used_at: datetime | None
+
+
 class Passkey(NamedTuple):
     """A passkey of a person."""
 
@@ -61,14 +69,35 @@ def find(connection: Connection, credential_id: bytes) -> Passkey | None:
     return None if row is None else Passkey(*row)
 
 
-def used(connection: Connection, credential_id: bytes, sign_count: int) -> None:
-    """Keep the count of signatures that the passkey has sent."""
+def used(connection: Connection, credential_id: bytes, sign_count: int, now: datetime) -> None:
+    """Keep the count of signatures that the passkey has sent, and when it was used."""
     connection.execute(
-        text("UPDATE passkeys SET sign_count = :count WHERE credential_id = :id"),
-        {"id": credential_id, "count": sign_count},
+        text("UPDATE passkeys SET sign_count = :count, used_at = :now WHERE credential_id = :id"),
+        {"id": credential_id, "count": sign_count, "now": now},
     )
 
 
-def of_person(connection: Connection, person_id: str) -> list[bytes]:
-    """The ids of a person's passkeys."""
-    return list(connection.scalars(text("SELECT credential_id FROM passkeys WHERE person_id = :id"), {"id": person_id}))
+def of_person(connection: Connection, person_id: str) -> list[Kept]:
+    """A person's passkeys, the oldest first."""
+    rows = connection.execute(
+        text("SELECT credential_id, created_at, used_at FROM passkeys WHERE person_id = :id ORDER BY created_at"),
+        {"id": person_id},
+    )
+    return [Kept(*row) for row in rows]
+
+
+def remove(connection: Connection, person_id: str, credential_id: bytes) -> bool:
+    """Remove a passkey of this person. Returns whether there was one."""
+    removed = connection.execute(
+        text("DELETE FROM passkeys WHERE person_id = :person AND credential_id = :id"),
+        {"person": person_id, "id": credential_id},
+    )
+    return removed.rowcount == 1
+
+
+def remove_others(connection: Connection, person_id: str, kept: bytes | None) -> None:
+    """Remove all passkeys of a person but this one."""
+    connection.execute(
+        text("DELETE FROM passkeys WHERE person_id = :person AND credential_id IS DISTINCT FROM :kept"),
+        {"person": person_id, "kept": kept},
+    )

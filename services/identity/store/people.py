@@ -1,14 +1,12 @@
-"""People who may log in, their passwords, links of enrolment and known browsers."""
+"""People who may log in, their passwords and known browsers."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
 from services.identity.store.secrets import hashed
-
-ENROLMENT_VALID = timedelta(hours=72)
 
 
 class Person(NamedTuple):
@@ -19,20 +17,18 @@ class Person(NamedTuple):
     user_handle: UUID
     password_hash: str | None
     disabled_at: datetime | None
+    left_at: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the person may log in."""
+        return self.disabled_at is None and self.left_at is None
 
 
-class Listed(NamedTuple):
-    """An account in the list for operators."""
+_PERSON = "SELECT person_id, name, user_handle, password_hash, disabled_at, left_at FROM people"
 
-    person_id: str
-    name: str
-    has_password: bool
-    passkeys: int
-    disabled_at: datetime | None
-    logged_in_at: datetime | None
-
-
-_PERSON = "SELECT person_id, name, user_handle, password_hash, disabled_at FROM people"
+OPEN = "disabled_at IS NULL AND left_at IS NULL"
+"""SQL: whether the person may log in."""
 
 
 def add(connection: Connection, person_id: str, name: str, now: datetime) -> bool:
@@ -47,37 +43,31 @@ def add(connection: Connection, person_id: str, name: str, now: datetime) -> boo
     return added.rowcount == 1
 
 
+def give_name(connection: Connection, person_id: str, name: str) -> bool:
+    """Name a person who is called by the id. Returns whether there is such an account."""
+    named = connection.execute(
+        text("UPDATE people SET name = :name WHERE person_id = :id AND name = person_id"),
+        {"id": person_id, "name": name},
+    )
+    return named.rowcount == 1
+
+
 def find(connection: Connection, person_id: str) -> Person | None:
     """The person of this id. The row cannot change until the end of the transaction."""
     row = connection.execute(text(f"{_PERSON} WHERE person_id = :id FOR SHARE"), {"id": person_id}).one_or_none()
     return None if row is None else Person(*row)
 
 
-def listed(connection: Connection) -> list[Listed]:
-    """All accounts by their id."""
-    rows = connection.execute(
-        text(
-            "SELECT person_id, name, password_hash IS NOT NULL,"
-            " (SELECT count(*) FROM passkeys WHERE passkeys.person_id = people.person_id), disabled_at,"
-            " (SELECT max(at) FROM access_record WHERE access_record.person = people.person_id AND act = 'login'"
-            " AND outcome IN ('password', 'passkey'))"
-            " FROM people ORDER BY person_id"
-        )
-    )
-    return [Listed(*row) for row in rows]
-
-
 def disable(connection: Connection, person_id: str, now: datetime) -> bool:
-    """Disable an account, and with it links of enrolment and known browsers. Returns whether it exists.
+    """Disable an account, and forget the browsers that are known. Returns whether it exists.
 
-    The caller ends its sessions and grants in the same transaction.
+    The caller ends its enrolment, sessions and grants in the same transaction.
     """
     changed = connection.execute(
         text("UPDATE people SET disabled_at = coalesce(disabled_at, :now) WHERE person_id = :id"),
         {"id": person_id, "now": now},
     )
-    for statement in ("DELETE FROM enrolments WHERE person_id = :id", "DELETE FROM browsers WHERE person_id = :id"):
-        connection.execute(text(statement), {"id": person_id})
+    connection.execute(text("DELETE FROM browsers WHERE person_id = :id"), {"id": person_id})
     return changed.rowcount == 1
 
 
@@ -87,45 +77,10 @@ def enable(connection: Connection, person_id: str) -> bool:
     return changed.rowcount == 1
 
 
-def set_password(connection: Connection, person_id: str, password_hash: str) -> None:
-    """Replace the password."""
+def set_password(connection: Connection, person_id: str, password_hash: str | None) -> None:
+    """Replace the password; None: there is none from now on."""
     connection.execute(
         text("UPDATE people SET password_hash = :hash WHERE person_id = :id"), {"id": person_id, "hash": password_hash}
-    )
-
-
-def open_enrolment(connection: Connection, person_id: str, secret: str, now: datetime) -> None:
-    """Make this secret the one with which the person enrols. Earlier ones are worth nothing then."""
-    connection.execute(text("DELETE FROM enrolments WHERE person_id = :id"), {"id": person_id})
-    connection.execute(
-        text(
-            "INSERT INTO enrolments (secret_hash, person_id, created_at, expires_at)"
-            " VALUES (:secret, :id, :now, :expires)"
-        ),
-        {"secret": hashed(secret), "id": person_id, "now": now, "expires": now + ENROLMENT_VALID},
-    )
-
-
-def enrolling(connection: Connection, secret: str, now: datetime) -> Person | None:
-    """The person who enrols by this secret, if it is valid. It cannot be used twice: the row is locked."""
-    row = connection.execute(
-        text(
-            "SELECT person_id FROM enrolments WHERE secret_hash = :secret AND used_at IS NULL AND expires_at > :now"
-            " FOR UPDATE"
-        ),
-        {"secret": hashed(secret), "now": now},
-    ).one_or_none()
-    if row is None:
-        return None
-    person = find(connection, row.person_id)
-    return None if person is None or person.disabled_at is not None else person
-
-
-def use_enrolment(connection: Connection, secret: str, now: datetime) -> None:
-    """This secret is used up."""
-    connection.execute(
-        text("UPDATE enrolments SET used_at = :now WHERE secret_hash = :secret"),
-        {"secret": hashed(secret), "now": now},
     )
 
 

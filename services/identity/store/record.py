@@ -16,9 +16,13 @@ Event = Literal[
     "login",
     "logout",
     "enrolment",
+    "account",
     "added",
     "disabled",
     "enabled",
+    "left",
+    "returned",
+    "unlocked",
     "code",
     "refresh",
     "device",
@@ -36,9 +40,13 @@ class Entry(NamedTuple):
     client_id: str | None = None
     address: str | None = None
     by: str | None = None
-    """The person who has done it to another one by a command; None where no directory was in force."""
+    """The person who has done it to another one; None where no directory was in force."""
     on_behalf_of: str | None = None
     """The person on leave for whom a deputy has done it."""
+    reason: str | None = None
+    """Why it was done, in the words of the one who has done it."""
+    asked_by: str | None = None
+    """The person who had asked for it before, where it took two people."""
 
 
 def append(connection: Connection, entry: Entry, now: datetime) -> None:
@@ -55,19 +63,65 @@ def append(connection: Connection, entry: Entry, now: datetime) -> None:
         on_behalf_of=entry.on_behalf_of,
         client=entry.client_id,
         address=entry.address,
-        filter=None if entry.by is None else json.dumps({"person": entry.person_id}),
+        purpose=entry.reason,
+        filter=_filter(entry),
     )
     access_record.add_in(connection, [added])
 
 
+def _filter(entry: Entry) -> str | None:
+    if entry.by is None:
+        return None
+    asked = {} if entry.asked_by is None else {"asked_by": entry.asked_by}
+    return json.dumps({"person": entry.person_id, **asked})
+
+
 def entries(connection: Connection, limit: int) -> list[Entry]:
-    """The newest entries, newest first."""
+    """The newest entries about logins and accounts, newest first."""
     rows = connection.execute(
         text(
             "SELECT act, outcome, coalesce(filter::jsonb ->> 'person', person), client, address,"
-            " CASE WHEN filter IS NOT NULL THEN person END, on_behalf_of"
-            " FROM access_record ORDER BY number DESC LIMIT :limit"
+            " CASE WHEN filter IS NOT NULL THEN person END, on_behalf_of, purpose, filter::jsonb ->> 'asked_by'"
+            " FROM access_record WHERE request IS NULL ORDER BY number DESC LIMIT :limit"
         ),
         {"limit": limit},
     )
     return [Entry(*row) for row in rows]
+
+
+class Happened(NamedTuple):
+    """An entry about an account, as people read it."""
+
+    at: datetime
+    event: str
+    outcome: str
+    address: str | None
+    by: str | None
+    on_behalf_of: str | None
+    reason: str | None
+    asked_by: str | None
+
+
+ABOUT = (
+    "CREATE INDEX access_record_about ON access_record ((filter::jsonb ->> 'person'), number)"
+    " WHERE request IS NULL AND filter IS NOT NULL"
+)
+"""The index by which `about` finds what others have done to an account."""
+
+
+def about(connection: Connection, person_id: str, limit: int) -> list[Happened]:
+    """What was done in an account or to it, the newest first."""
+    rows = connection.execute(
+        text(
+            "SELECT at, act, outcome, address, CASE WHEN filter IS NOT NULL THEN person END, on_behalf_of, purpose,"
+            " filter::jsonb ->> 'asked_by' FROM ("
+            " (SELECT * FROM access_record WHERE person = :person AND request IS NULL AND filter IS NULL"
+            " ORDER BY number DESC LIMIT :limit)"
+            " UNION ALL"
+            " (SELECT * FROM access_record WHERE filter::jsonb ->> 'person' = :person AND request IS NULL"
+            " AND filter IS NOT NULL ORDER BY number DESC LIMIT :limit)"
+            ") AS entry ORDER BY number DESC LIMIT :limit"
+        ),
+        {"person": person_id, "limit": limit},
+    )
+    return [Happened(*row) for row in rows]

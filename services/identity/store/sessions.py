@@ -10,7 +10,7 @@ from services.identity.core.sessions import EndReason, SessionLimits, SessionTim
 from services.identity.store import grants
 from services.identity.store.secrets import hashed
 
-_ENDING_GRANTS = ("logout", "disabled", "password")
+_ENDING_GRANTS = ("logout", "disabled", "left", "password", "elsewhere")
 
 
 class Session(NamedTuple):
@@ -41,7 +41,7 @@ def used(connection: Connection, secret: str, limits: SessionLimits, now: dateti
     row = connection.execute(
         text(
             "SELECT session_id, person_id, name, method, sessions.created_at, used_at, ended_at, end_reason,"
-            " disabled_at FROM sessions JOIN people USING (person_id) WHERE secret_hash = :secret"
+            " disabled_at, left_at FROM sessions JOIN people USING (person_id) WHERE secret_hash = :secret"
             " FOR UPDATE OF sessions"
         ),
         {"secret": hashed(secret)},
@@ -54,6 +54,8 @@ def used(connection: Connection, secret: str, limits: SessionLimits, now: dateti
     by_itself = ended(SessionTimes(row.created_at, row.used_at), limits, now)
     if by_itself is None and row.disabled_at is not None:
         by_itself = "disabled"
+    if by_itself is None and row.left_at is not None:
+        by_itself = "left"
     if by_itself is not None:
         end(connection, row.session_id, by_itself, now)
         return by_itself

@@ -15,6 +15,7 @@ from services.identity.jobs.passwords import Passwords
 from services.identity.jobs.signing import Signing
 from services.identity.migrations import ISSUER_MIGRATIONS
 from services.identity.settings import IdentitySettings
+from services.runtime.security.access import Access
 from services.runtime.store.database import transaction
 from services.runtime.store.tables import database_faults
 
@@ -32,6 +33,8 @@ class Issuer:
     signing: Signing
     passwords: Passwords
     now: Callable[[], datetime]
+    access: Access
+    """Who may do what here, where the issuer follows the directory."""
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Do this work in one transaction. The work may call libraries that are synchronous."""
@@ -51,6 +54,11 @@ class Issuer:
     def host(self) -> str:
         """The host that passkeys belong to."""
         return urlsplit(self.url).hostname or ""
+
+    @property
+    def has_front(self) -> bool:
+        """Whether the pages of onedoor stand at the issuer's own address, so that its pages have their menu."""
+        return f"{self.url}/session/back" in self.clients.redirect_uris
 
     @property
     def limits(self) -> SessionLimits:

@@ -11,6 +11,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+Reason = Annotated[str | None, typer.Option(help="Why, for the record.", show_default=False)]
+
 Person = Annotated[str, typer.Argument(help="Id of the person in the directory.")]
 
 
@@ -29,30 +31,37 @@ def add(
 
 
 @app.command()
-def enrol(person: Person, issuer: Issuer = "", folder: Folder = None, database: Database = "") -> None:
+def enrol(
+    person: Person, reason: Reason = None, issuer: Issuer = "", folder: Folder = None, database: Database = ""
+) -> None:
     """Print a link by which the person sets a passkey or a password, once, within 72 hours.
 
-    It also serves who has forgotten the password. An earlier link is worth nothing then.
+    It also serves who has forgotten the password. An earlier link is worth nothing then. Where the directory asks for
+    four eyes, the first person only asks for the link, and another one prints it.
     """
     from services.operator.people.actions import enrol_person
 
-    enrol_person(DatabaseOptions(database, folder, issuer), person)
+    enrol_person(DatabaseOptions(database, folder, issuer), person, reason)
 
 
 @app.command()
-def disable(person: Person, issuer: Issuer = "", folder: Folder = None, database: Database = "") -> None:
+def disable(
+    person: Person, reason: Reason = None, issuer: Issuer = "", folder: Folder = None, database: Database = ""
+) -> None:
     """Disable an account. All its logins and refresh tokens end at once; an access token within ten minutes."""
     from services.operator.people.actions import disable_person
 
-    disable_person(DatabaseOptions(database, folder, issuer), person)
+    disable_person(DatabaseOptions(database, folder, issuer), person, reason)
 
 
 @app.command()
-def enable(person: Person, issuer: Issuer = "", folder: Folder = None, database: Database = "") -> None:
+def enable(
+    person: Person, reason: Reason = None, issuer: Issuer = "", folder: Folder = None, database: Database = ""
+) -> None:
     """Enable an account again, with the passkeys and the password that it had."""
     from services.operator.people.actions import enable_person
 
-    enable_person(DatabaseOptions(database, folder, issuer), person)
+    enable_person(DatabaseOptions(database, folder, issuer), person, reason)
 
 
 @app.command("list")

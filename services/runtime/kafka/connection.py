@@ -6,7 +6,7 @@ from aiokafka.helpers import create_ssl_context
 from faststream.kafka.security import parse_security
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from services.runtime.settings import Settings
+from services.runtime.settings import KafkaSettings
 
 RETRY_MS = 500
 """Machine milliseconds between two attempts of a client to reach Kafka. With aiokafka's own 100, the attempts take CPU
@@ -16,7 +16,7 @@ TIMEOUT_S = 5.0
 """Machine seconds after which a request of the publisher, or about topics, fails and Kafka counts as unavailable."""
 
 
-def connection(settings: Settings) -> dict[str, Any]:
+def connection(settings: KafkaSettings) -> dict[str, Any]:
     """The arguments with which any aiokafka client reaches the cluster of these settings."""
     return {
         "bootstrap_servers": addresses(settings),
@@ -25,17 +25,17 @@ def connection(settings: Settings) -> dict[str, Any]:
     }
 
 
-def addresses(settings: Settings) -> list[str]:
+def addresses(settings: KafkaSettings) -> list[str]:
     """The bootstrap addresses. A list, because FastStream takes a string for a single address."""
     return [address.strip() for address in settings.kafka.split(",")]
 
 
-def client_id(settings: Settings) -> str:
+def client_id(settings: KafkaSettings) -> str:
     """The name of this process in the cluster's logs."""
     return f"onedoor-{settings.service}-{settings.replica}"
 
 
-def security(settings: Settings) -> BaseSecurity:
+def security(settings: KafkaSettings) -> BaseSecurity:
     """How this process authenticates to the cluster, and whether the connection is encrypted."""
     ssl = create_ssl_context(cafile=settings.kafka_ca_file) if settings.kafka_security.endswith("SSL") else None
     if settings.kafka_username is None or settings.kafka_password is None:

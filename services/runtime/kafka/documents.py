@@ -31,7 +31,7 @@ from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
 from services.runtime.kafka.connection import connection
 from services.runtime.service import Published
-from services.runtime.settings import Settings
+from services.runtime.settings import KafkaSettings
 from services.runtime.store import documents
 from services.runtime.store.database import transaction
 from services.runtime.store.documents import UnusableVersion, VersionedDocument
@@ -84,7 +84,7 @@ class Documents:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: KafkaSettings,
         database: AsyncEngine,
         failures: Failures,
         changed: Callable[[Document], None],

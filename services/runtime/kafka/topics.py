@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_co
 from contracts.registry import COMPACTED, MAX_DOCUMENT_BYTES, MAX_RECORD_BYTES
 from services.runtime import telemetry
 from services.runtime.kafka.connection import TIMEOUT_S, connection
-from services.runtime.settings import Settings
+from services.runtime.settings import KafkaSettings, Settings
 
 log = telemetry.logger(__name__)
 
@@ -97,6 +97,20 @@ class Topics:
         if new := found - self._underreplicated:
             log.warning("topics have fewer replicas than wanted", topics=sorted(new), wanted=wanted)
         self._underreplicated = found
+
+
+async def require(settings: KafkaSettings, name: str) -> None:
+    """Check that a topic exists, where other processes create it. Raises `TopicsNotCreated`, `KafkaError` or `OSError`.
+
+    A consumer of a topic that does not exist would wait for it in a loop.
+    """
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=int(TIMEOUT_S * 1000))
+    try:
+        await admin.start()
+        if settings.topic_prefix + name not in await admin.list_topics():
+            raise TopicsNotCreated(f"topic {settings.topic_prefix}{name} does not exist yet: a service creates it")
+    finally:
+        await admin.close()
 
 
 def _topic(settings: Settings, name: str) -> NewTopic:

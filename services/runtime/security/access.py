@@ -43,13 +43,14 @@ class NoRight(BilingualError):
 
 
 class PostsUnknown(BilingualError):
-    """The process has not read yet which directory is in force."""
+    """The process does not know which directory is in force: it has not read it yet, unless another reason is given."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "this process has just started and does not know the directory yet; try again",
-            "本进程刚刚启动，尚未读取人员名录；请稍后重试",
-        )
+    def __init__(
+        self,
+        en: str = "this process has just started and does not know the directory yet; try again",
+        zh: str = "本进程刚刚启动，尚未读取人员名录；请稍后重试",
+    ) -> None:
+        super().__init__(en, zh)
 
 
 class Verifier(Protocol):

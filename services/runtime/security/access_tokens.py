@@ -7,9 +7,10 @@ on for a day.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar
@@ -119,7 +120,7 @@ class TokenVerifier:
     """Verifies the access tokens of one issuer for one audience. ``elapsed`` counts machine seconds.
 
     ``subject_claim``: the claim that has the id of the person or program; some issuers have numbers of their own in
-    ``sub``.
+    ``sub``. ``keys``: reads the keys of the issuer in another way than by its metadata; raises `ValueError`.
     """
 
     def __init__(
@@ -129,8 +130,10 @@ class TokenVerifier:
         now: Callable[[], datetime] = machine_now,
         elapsed: Callable[[], float] = time.monotonic,
         subject_claim: str = "sub",
+        keys: Callable[[], Awaitable[KeySet]] | None = None,
     ) -> None:
         self._subject_claim = subject_claim
+        self._keys_now = keys if keys is not None else partial(_keys_of, issuer)
         self._issuer = issuer
         self._audience = audience
         self._now = now
@@ -208,7 +211,7 @@ class TokenVerifier:
                 return
             self._tried_at = self._elapsed()
             try:
-                self._keys = await _keys_of(self._issuer)
+                self._keys = await self._keys_now()
             except (ClientError, TimeoutError, JoseError, ValueError) as error:
                 log.warning("the keys of the issuer of logins cannot be read", error=error)
             else:
@@ -222,9 +225,14 @@ async def _keys_of(issuer: str) -> KeySet:
         metadata = _Metadata.model_validate_json(await _get(session, f"{issuer}/.well-known/openid-configuration"))
         if metadata.issuer != issuer:
             raise fault("the metadata is of another issuer", "元数据属于另一签发方")
-        published = _Published.model_validate_json(await _get(session, encrypted_url(metadata.jwks_uri)))
+        content = await _get(session, encrypted_url(metadata.jwks_uri))
+    return keys_of(_Published.model_validate_json(content).keys)
+
+
+def keys_of(published: Iterable[dict[str, Any]]) -> KeySet:
+    """The keys for signatures among these that an issuer publishes. Raises `ValueError` if there are none."""
     keys: list[Key] = []
-    for one in published.keys:
+    for one in published:
         if one.get("kty") in KEY_TYPES and one.get("use", "sig") == "sig":
             with suppress(JoseError, ValueError, TypeError):  # a key that is not understood is no reason to know none
                 keys.append(JWKRegistry.import_key(one))

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from services.front.core.headers import ISSUER_COOKIES
-from services.front.core.routes import ISSUER
-from services.identity.app import application
+from services.front.core.routes import ISSUER, ISSUER_PAGES
 from services.identity.web.pages import cookies
+from services.identity.web.routes import WITH_RIGHTS, applications
 from services.runtime.http.pages.preferences import CHOICES
 from tests.support.front.fronting import Fronting, follow, fronting, to_the_front
 from tests.support.identity.browser import Browser
@@ -45,8 +45,10 @@ async def test_the_request_of_a_login_has_state_nonce_and_pkce(running: Fronting
 
 
 async def test_the_front_knows_paths_and_cookies_of_the_issuer(running: Fronting) -> None:
-    paths = set(paths_of(application(running.issuing.issuer).routes)) - {"/health"}
+    of_issuer = applications(running.issuing.issuer)
+    paths = set(paths_of(of_issuer.described.routes)) - {"/health"}
     assert {path.split("/")[1] for path in paths} == ISSUER | {"assets"}
+    assert WITH_RIGHTS == ISSUER_PAGES
     assert {cookies.SESSION, cookies.FORM, cookies.BROWSER} <= ISSUER_COOKIES
     assert {cookie for cookie, _ in CHOICES.values()} <= ISSUER_COOKIES
 

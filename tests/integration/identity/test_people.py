@@ -47,8 +47,8 @@ def test_a_person_is_added_enrolled_disabled_and_enabled() -> None:
     added = onedoor("add", "li-na", "--name", "李娜")
     assert added.exit_code == 0 and in_both(added.stdout)
     enrolled = onedoor("enrol", "li-na")
-    assert re.fullmatch(rf"{ADDRESS}/enrol#[\w-]{{32}}\n", enrolled.stdout) and in_both(enrolled.stderr)
-    assert onedoor("list").stdout.splitlines()[1].split("\t") == ["li-na", "李娜", "no", "0", "not enrolled", "-"]
+    assert re.fullmatch(rf"{ADDRESS}/enrol#(\w{{4}}-){{4}}\w{{4}}\n", enrolled.stdout) and in_both(enrolled.stderr)
+    assert onedoor("list").stdout.splitlines()[1].split("\t") == ["li-na", "李娜", "no", "0", "not-enrolled", "-"]
     assert onedoor("disable", "li-na").exit_code == 0
     assert "disabled" in onedoor("list").stdout
     refused = onedoor("enrol", "li-na")

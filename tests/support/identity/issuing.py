@@ -3,24 +3,30 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from socket import AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET, socket
 from typing import Any
 
 from argon2 import PasswordHasher
+from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from services.identity.app import application
+from services.identity.app import issuer_of
+from services.identity.core.clients import Clients
 from services.identity.jobs.passwords import Passwords
 from services.identity.jobs.signing import Signing
-from services.identity.settings import IdentitySettings, read_clients
-from services.identity.store import people, record
+from services.identity.settings import IdentitySettings
+from services.identity.store import enrolments, people, record
 from services.identity.store.record import Entry
 from services.identity.web.issuer import Issuer
+from services.identity.web.routes import applications
 from services.runtime.clock import machine_now
+from services.runtime.failures import Failures
+from services.runtime.files.document import read_document
 from services.runtime.http.connections.server import http_server
+from services.runtime.security.access import Access
 from services.runtime.store.database import open_database
 from tests.support.waiting import eventually
 
@@ -58,6 +64,22 @@ clients:
 """
 
 
+def issuer_without_database(access: Access) -> Issuer:
+    """An issuer that can be asked by those who have the right, and has nothing to answer with."""
+    url = "postgresql+asyncpg://127.0.0.1:1/none"
+    settings = IdentitySettings.model_construct(
+        issuer="https://login.example.gov.cn", tokens_a_minute=0, devices_a_minute=0, login_pages_a_minute=0
+    )
+    clients = read_document(Clients, CLIENTS.encode())
+    signing = Signing(SecretStr("k" * 32))
+    return Issuer(settings, clients, open_database(url, "none", 2), signing, _cheap(), machine_now, access)
+
+
+def _cheap() -> Passwords:
+    """Passwords whose hashes cost little."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
 class MovedClock:
     """The moment at which the test began, and what it has added to it."""
 
@@ -85,7 +107,7 @@ class Issuing:
 
         def work(connection: Connection) -> None:
             people.add(connection, person_id, name, self.clock())
-            people.open_enrolment(connection, person_id, code, self.clock())
+            enrolments.open_with(connection, person_id, code, self.clock())
 
         await self.issuer.run(work)
         return code
@@ -95,7 +117,8 @@ class Issuing:
         password_hash = await self.issuer.passwords.hashed(PASSWORD)
 
         def work(connection: Connection) -> None:
-            people.add(connection, person_id, name, self.clock())
+            if not people.add(connection, person_id, name, self.clock()):
+                people.give_name(connection, person_id, name)
             people.set_password(connection, person_id, password_hash)
 
         await self.issuer.run(work)
@@ -121,7 +144,8 @@ async def issuing(
     """
     clients = folder / "clients.yaml"
     clients.write_text(programs, encoding="utf-8")
-    with socket(AF_INET, SOCK_STREAM) as listening:
+    async with AsyncExitStack() as stack:
+        listening = stack.enter_context(socket(AF_INET, SOCK_STREAM))
         listening.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
         port = listening.getsockname()[1]
@@ -133,15 +157,8 @@ async def issuing(
             **own,
         )
         clock = clock or MovedClock()
-        issuer = Issuer(
-            settings,
-            read_clients(clients),
-            open_database(database_url, "onedoor test", 10),
-            Signing(settings.secret_key),
-            Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
-            clock,
-        )
-        server = http_server(application(issuer), settings.host, settings.port, settings)
+        issuer = await stack.enter_async_context(issuer_of(settings, Failures(), clock, _cheap()))
+        server = http_server(applications(issuer).public, settings.host, settings.port, settings)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
 
         async def started() -> bool:
@@ -153,4 +170,3 @@ async def issuing(
         finally:
             server.should_exit = True
             await serving
-            await issuer.database.dispose()

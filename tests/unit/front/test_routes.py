@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.front.core.routes import ISSUER, Backend, Route, Routes, is_own_path, is_plain
+from services.front.core.routes import ISSUER, ISSUER_PAGES, Backend, Route, Routes, is_own_path, is_plain
 
 ADDRESSES = ("http://127.0.0.1:8001",)
 ROUTES = Routes(
@@ -28,7 +28,9 @@ ROUTES = Routes(
         ("/api/intake/", Route("intake", "api")),
         ("/assets/monitor/onedoor.css", Route("monitor", "asset")),
         ("/assets/identity/onedoor.css", Route("issuer", "asset")),
-        ("/api/identity/onedoor.css", None),
+        ("/api/identity/people", Route("issuer", "api")),
+        ("/people/wang-fang", Route("issuer", "page")),
+        ("/record/identity", Route("issuer", "page")),
         ("/login", Route("issuer", "issuer")),
         ("/.well-known/openid-configuration", Route("issuer", "issuer")),
         ("/", None),
@@ -74,7 +76,8 @@ def test_a_segment_leads_to_one_service(segment: str) -> None:
 
 def test_without_an_issuer_behind_it_its_paths_lead_nowhere() -> None:
     routes = Routes({})
-    assert [routes.find(f"/{segment}") for segment in ISSUER] == [None] * len(ISSUER)
+    paths = [*ISSUER, *ISSUER_PAGES, "api/identity/people"]
+    assert [routes.find(f"/{path}") for path in paths] == [None] * len(paths)
 
 
 TRICKS = [

@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse, Response
 
 from services.identity.core.passwords import password_fault
 from services.identity.core.throttle import ADDRESS_FREE
-from services.identity.store import attempts, people, sessions
+from services.identity.store import attempts, enrolments, people, sessions
+from services.identity.store import passkeys as store
 from services.identity.store.people import Person
 from services.identity.store.record import Entry
 from services.identity.web.issuer import Issuer
@@ -35,7 +36,7 @@ def routes(issuer: Issuer) -> APIRouter:
             person = _enrolling(page, connection)
             if isinstance(person, Response):
                 return JSONResponse({"error": page.text(texts.WRONG_CODE)}, 403)
-            return Response(passkeys.enrolment_options(page, connection, person), media_type="application/json")
+            return Response(passkeys.new_options(page, connection, person, ()), media_type="application/json")
 
         return await issuer.run(work)
 
@@ -72,7 +73,7 @@ def _enrolling(page: PageRequest, connection: Connection) -> Person | Response:
     opens = attempts.take(connection, [(subject, ADDRESS_FREE)], page.now)
     if opens is not None:
         return _form(page, 429, page.text(texts.WAIT, seconds=page.seconds_until(opens)))
-    person = people.enrolling(connection, page.form.get("code", "").strip(), page.now)
+    person = enrolments.enrolling(connection, page.form.get("code", ""), page.now)
     if person is None:
         page.record(connection, Entry("enrolment", "wrong code"))
         return _form(page, 403, page.text(texts.WRONG_CODE))
@@ -85,10 +86,11 @@ def _by_passkey(page: PageRequest, connection: Connection) -> Response:
     if isinstance(person, Response):
         return person
     try:
-        passkeys.enrol(page, connection, person)
+        made = passkeys.add(page, connection, person)
     except passkeys.WrongPasskey:
         return _form(page, 422, page.text(texts.UNKNOWN_PASSKEY))
-    return _enrolled(page, connection, person, "passkey")
+    people.set_password(connection, person.person_id, None)
+    return _enrolled(page, connection, person, "passkey", made)
 
 
 def _by_password(page: PageRequest, connection: Connection, password_hash: str) -> Response:
@@ -96,11 +98,15 @@ def _by_password(page: PageRequest, connection: Connection, password_hash: str) 
     if isinstance(person, Response):
         return person
     people.set_password(connection, person.person_id, password_hash)
-    return _enrolled(page, connection, person, "password")
+    return _enrolled(page, connection, person, "password", None)
 
 
-def _enrolled(page: PageRequest, connection: Connection, person: Person, method: str) -> Response:
-    people.use_enrolment(connection, page.form["code"].strip(), page.now)
+def _enrolled(
+    page: PageRequest, connection: Connection, person: Person, method: str, passkey: bytes | None
+) -> Response:
+    """All that let the person in before is worth nothing from now on."""
+    store.remove_others(connection, person.person_id, passkey)
+    enrolments.use(connection, person.person_id, page.now)
     sessions.end_all(connection, person.person_id, "password", page.now)
     page.log_in(connection, person.person_id, method)
     page.record(connection, Entry("enrolment", method, person.person_id))

@@ -94,8 +94,8 @@ async def _by_password(page: PageRequest) -> Response:
         # The password may have been replaced, or the account disabled, since it was read.
         if not right or person is None or found is None or person.password_hash != found.password_hash:
             page.record(connection, Entry("login", "wrong password", known))
-        elif person.disabled_at is not None:
-            page.record(connection, Entry("login", "disabled", known))
+        elif not person.is_open:
+            page.record(connection, Entry("login", "left" if person.disabled_at is None else "disabled", known))
         else:
             attempts.were_right(connection, [one for one, _ in _subjects(page, connection, person_id)])
             return _logged_in(page, connection, person.person_id, "password")
@@ -109,7 +109,7 @@ def _subjects(page: PageRequest, connection: Connection, person_id: str) -> list
     if page.browser is not None and people.knows_browser(connection, page.browser, person_id):
         return [(f"browser:{_digest(page.browser)}", ACCOUNT_FREE)]
     # Unknown accounts are counted as well: an answer that comes sooner would tell which ones exist.
-    return [(f"address:{page.client}", ADDRESS_FREE), (f"account:{_digest(person_id)}", ACCOUNT_FREE)]
+    return [(f"address:{page.client}", ADDRESS_FREE), (attempts.of_account(person_id), ACCOUNT_FREE)]
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,7 @@
 """Passkeys (WebAuthn), as forms and the script of the pages use them."""
 
 import json
+from collections.abc import Iterable
 
 from sqlalchemy import Connection
 from webauthn import (
@@ -20,7 +21,7 @@ from webauthn.helpers.structs import (
 )
 
 from services.identity.store import passkeys, people
-from services.identity.store.passkeys import Passkey
+from services.identity.store.passkeys import Kept, Passkey
 from services.identity.store.people import Person
 from services.identity.web.pages.page import PageRequest
 
@@ -42,8 +43,8 @@ def login_options(page: PageRequest, connection: Connection) -> str:
     return options_to_json(options)
 
 
-def enrolment_options(page: PageRequest, connection: Connection, person: Person) -> str:
-    """The options of a new passkey for this person, as JSON."""
+def new_options(page: PageRequest, connection: Connection, person: Person, kept: Iterable[Kept]) -> str:
+    """The options of a new passkey for this person beside those that are kept, as JSON."""
     options = generate_registration_options(
         rp_id=page.issuer.host,
         rp_name="onedoor",
@@ -53,9 +54,7 @@ def enrolment_options(page: PageRequest, connection: Connection, person: Person)
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
-        exclude_credentials=[
-            PublicKeyCredentialDescriptor(id=one) for one in passkeys.of_person(connection, person.person_id)
-        ],
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in kept],
     )
     passkeys.put_challenge(connection, page.form_secret, options.challenge, page.now)
     return options_to_json(options)
@@ -83,15 +82,15 @@ def person_of(page: PageRequest, connection: Connection) -> Person:
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError):
         raise WrongPasskey(known.person_id) from None
-    passkeys.used(connection, known.credential_id, proof.new_sign_count)
+    passkeys.used(connection, known.credential_id, proof.new_sign_count, page.now)
     person = people.find(connection, known.person_id)
-    if person is None or person.disabled_at is not None:
+    if person is None or not person.is_open:
         raise WrongPasskey(known.person_id)
     return person
 
 
-def enrol(page: PageRequest, connection: Connection, person: Person) -> None:
-    """Add the passkey that this form has made. Raises `WrongPasskey`."""
+def add(page: PageRequest, connection: Connection, person: Person) -> bytes:
+    """Add the passkey that this form has made. Returns its id. Raises `WrongPasskey`."""
     challenge = passkeys.take_challenge(connection, page.form_secret, page.now)
     if challenge is None:
         raise WrongPasskey
@@ -108,3 +107,4 @@ def enrol(page: PageRequest, connection: Connection, person: Person) -> None:
     passkey = Passkey(made.credential_id, person.person_id, made.credential_public_key, made.sign_count)
     if not passkeys.add(connection, passkey, page.now):
         raise WrongPasskey
+    return passkey.credential_id

@@ -37,6 +37,8 @@ ENDED: Mapping[EndReason, str] = {
     ),
     "too-long": N_("You were logged out, since a login lasts a working day at most. Log in again."),
     "disabled": N_("You were logged out by the administrator of your centre. Ask there."),
+    "left": N_("You were logged out, since the directory has no post of yours any more. Ask your centre."),
+    "elsewhere": N_("This login was ended from elsewhere: by you, or by the manager of your centre. Log in again."),
     "password": N_("You were logged out, since your password or passkey was set anew. Log in with it."),
     "replaced": N_("Another login in this browser has replaced yours. Log in again."),
 }

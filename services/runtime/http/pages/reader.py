@@ -1,14 +1,13 @@
 """Who looks at a page, and what the page may show: one value, from one place."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
 from contracts.rights.scope import Scope
 from contracts.rights.table import Act
-from services.runtime.security.access import Permit
-from services.runtime.service import ServiceHost
+from services.runtime.security.access import Access, Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,15 @@ NOBODY = Reader(None, frozenset(), ())
 """The reader of a page that anybody may see."""
 
 
-def reader_may(host: ServiceHost[Any], act: Act) -> Any:
+class Host(Protocol):
+    """A process with pages."""
+
+    @property
+    def access(self) -> Access:
+        """Who may do what there."""
+
+
+def reader_may(host: Host, act: Act) -> Any:
     """A FastAPI dependency that gives the `Reader` of a page, who may do this act, or else refuses the request."""
     access = host.access
 
