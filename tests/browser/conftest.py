@@ -80,7 +80,27 @@ def own_monitor_database(engines: Engines) -> Iterator[str]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def at_work(own_monitor_database: str, tmp_path: Path) -> AsyncIterator[MonitorAtWork]:
     """A monitor of the test's own, with the cases of `worklist_data`."""
-    async with opened(own_monitor_database, tmp_path) as monitor:
+    async with _working(own_monitor_database, tmp_path) as working:
+        yield working
+
+
+@pytest.fixture(scope="session")
+def unchanged_database(engines: Engines) -> Iterator[str]:
+    """The URL of a database of monitor."""
+    with service_database(engines, "monitor", SERVICE.migrations) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def unchanged(unchanged_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MonitorAtWork]:
+    """The same for all tests, which read only."""
+    async with _working(unchanged_database, tmp_path_factory.mktemp("unchanged")) as working:
+        yield working
+
+
+@asynccontextmanager
+async def _working(database: str, folder: Path) -> AsyncIterator[MonitorAtWork]:
+    async with opened(database, folder) as monitor:
         await worklist_data.fill(monitor)
         processing = asyncio.create_task(monitor.process.queue.run())
         async with _served(monitor) as address:

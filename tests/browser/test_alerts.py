@@ -11,7 +11,7 @@ from contracts.rights.holders import Holders
 from contracts.rights.table import Role
 from tests.browser.conftest import MonitorAtWork
 from tests.browser.worklist_data import APPELLANT, LAND, NOW, REASON, RED, SUPERVISOR, YELLOW, alert_number
-from tests.support.pages.browser import SIZES, axe_faults, is_too_wide, picture, window
+from tests.support.pages.browser import looked_at, looks, window
 from tests.support.staff import ISSUER, STAFF
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,20 +29,16 @@ PEOPLE = Holders(
 )
 
 
-@pytest.mark.parametrize(("language", "scheme"), [("zh", "light"), ("en", "dark")])
-@pytest.mark.parametrize("size", SIZES)
+@looks
 async def test_the_page_is_accessible_and_fits(
-    browser: Browser, at_work: MonitorAtWork, language: str, size: str, scheme: str
+    browser: Browser, unchanged: MonitorAtWork, language: str, scheme: str, size_for_axe: str
 ) -> None:
-    appealed = await alert_number(at_work.monitor, YELLOW, Rung.YELLOW, "step/review")
-    red = await alert_number(at_work.monitor, RED, Rung.RED, "step/review")
-    async with window(browser, at_work.address, STAFF, language, size, color_scheme=scheme) as page:
+    appealed = await alert_number(unchanged.monitor, YELLOW, Rung.YELLOW, "step/review")
+    red = await alert_number(unchanged.monitor, RED, Rung.RED, "step/review")
+    async with window(browser, unchanged.address, STAFF, language, color_scheme=scheme) as page:
         for name, path in (("alert-appealed", f"/alerts/{appealed}"), ("alert-red", f"/alerts/{red}")):
             await page.goto(path)
-            await expect(page.get_by_role("heading", level=1)).to_be_visible()
-            await picture(page, f"{name}.{language}.{size}.{scheme}")
-            assert await axe_faults(page) == []
-            assert not await is_too_wide(page)
+            await looked_at(page, f"{name}.{language}.{scheme}", size_for_axe)
 
 
 @pytest.mark.parametrize("script", [True, False])

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 
 from services.monitor.web.pages.figures import VIEWS
 from tests.browser.board_data import DEPARTMENTS, WORST
-from tests.support.pages.browser import LANGUAGES, SIZES, axe_faults, is_too_wide, picture, window
+from tests.support.pages.browser import LANGUAGES, axe_faults, is_too_wide, looked_at, looks, picture, window
 from tests.support.staff import STAFF
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -31,18 +31,14 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", PAGES)
-async def test_a_page_is_accessible_and_fits(
-    browser: Browser, monitor_address: str, name: str, size: str, language: str
+@looks
+async def test_the_pages_are_accessible_and_fit(
+    browser: Browser, monitor_address: str, language: str, scheme: str, size_for_axe: str
 ) -> None:
-    async with window(browser, monitor_address, STAFF, language, size) as page:
-        await page.goto(PAGES[name])
-        await expect(page.get_by_role("heading", level=1)).to_have_count(1)
-        await picture(page, f"{name}.{language}.{size}")
-        assert await axe_faults(page) == []
-        assert not await is_too_wide(page)
+    async with window(browser, monitor_address, STAFF, language, color_scheme=scheme) as page:
+        for name, path in PAGES.items():
+            await page.goto(path)
+            await looked_at(page, f"{name}.{language}.{scheme}", size_for_axe)
 
 
 @pytest.mark.parametrize(

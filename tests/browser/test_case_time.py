@@ -12,24 +12,20 @@ from contracts.rights.table import Role
 from tests.browser.conftest import MonitorAtWork
 from tests.browser.worklist_data import FAULT, LATER, NOW, RED, SOON, SUPERVISOR, YELLOW, matter
 from tests.support.messages import at
-from tests.support.pages.browser import SIZES, axe_faults, is_too_wide, picture, window
+from tests.support.pages.browser import looked_at, looks, window
 from tests.support.staff import ISSUER, STAFF
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.mark.parametrize(("language", "scheme"), [("zh", "light"), ("en", "dark")])
-@pytest.mark.parametrize("size", SIZES)
+@looks
 async def test_the_page_is_accessible_and_fits(
-    browser: Browser, at_work: MonitorAtWork, language: str, size: str, scheme: str
+    browser: Browser, unchanged: MonitorAtWork, language: str, scheme: str, size_for_axe: str
 ) -> None:
-    async with window(browser, at_work.address, STAFF, language, size, color_scheme=scheme) as page:
+    async with window(browser, unchanged.address, STAFF, language, color_scheme=scheme) as page:
         for name, case_id in (("red", RED), ("yellow", YELLOW), ("fault", FAULT), ("soon", SOON)):
             await page.goto(f"/time/{case_id}")
-            await expect(page.get_by_role("heading", level=1)).to_be_visible()
-            await picture(page, f"time-{name}.{language}.{size}.{scheme}")
-            assert await axe_faults(page) == []
-            assert not await is_too_wide(page)
+            await looked_at(page, f"time-{name}.{language}.{scheme}", size_for_axe)
 
 
 async def test_the_page_says_where_the_case_is_stuck_and_why_the_limit_ended_then(

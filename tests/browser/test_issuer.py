@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.support.identity.issuing import PASSWORD, Issuing
-from tests.support.pages.browser import LANGUAGES, SIZES, axe_faults, is_too_wide, picture, window
+from tests.support.pages.browser import looked_at, looks, window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -17,40 +17,32 @@ async def log_in(page: Page, password: str, path: str = "/login") -> None:
     await page.locator("form:not([data-passkey]) button").click()
 
 
-async def looked_at(page: Page, name: str) -> None:
-    """Keep a picture of a page that has no serious fault."""
-    await expect(page.get_by_role("heading", level=1)).to_have_count(1)
-    await picture(page, name)
-    assert await axe_faults(page) == []
-    assert not await is_too_wide(page)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("size", SIZES)
-async def test_pages_are_accessible_and_fit(browser: Browser, issuer: Issuing, language: str, size: str) -> None:
-    async with window(browser, issuer.url, {}, language, size) as page:
-        end = f"{language}.{size}"
+@looks
+async def test_pages_are_accessible_and_fit(
+    browser: Browser, issuer: Issuing, language: str, scheme: str, size_for_axe: str
+) -> None:
+    async with window(browser, issuer.url, {}, language, color_scheme=scheme) as page:
         await page.goto("/login")
-        await looked_at(page, f"issuer-login.{end}")
+        await looked_at(page, f"issuer-login.{language}.{scheme}", size_for_axe)
         await log_in(page, "a wrong password")
         assert (await page.title()).startswith({"zh": "错误：", "en": "Error:"}[language])
         await expect(page.locator("#person")).to_have_value("wang-fang")
-        await looked_at(page, f"issuer-refused.{end}")
+        await looked_at(page, f"issuer-refused.{language}.{scheme}", size_for_axe)
         await page.goto("/enrol")
-        await looked_at(page, f"issuer-enrol.{end}")
+        await looked_at(page, f"issuer-enrol.{language}.{scheme}", size_for_axe)
         await log_in(page, PASSWORD)
-        await looked_at(page, f"issuer-logged-in.{end}")
+        await looked_at(page, f"issuer-logged-in.{language}.{scheme}", size_for_axe)
         await page.goto("/device")
-        await looked_at(page, f"issuer-device.{end}")
+        await looked_at(page, f"issuer-device.{language}.{scheme}", size_for_axe)
         await page.locator("#code").fill("nothing")
         await page.locator("form button").click()
-        await looked_at(page, f"issuer-device-refused.{end}")
+        await looked_at(page, f"issuer-device-refused.{language}.{scheme}", size_for_axe)
         await page.goto("/logout")
-        await looked_at(page, f"issuer-logout.{end}")
+        await looked_at(page, f"issuer-logout.{language}.{scheme}", size_for_axe)
         await page.locator("form button").click()
-        await looked_at(page, f"issuer-logged-out.{end}")
+        await looked_at(page, f"issuer-logged-out.{language}.{scheme}", size_for_axe)
         await page.goto("/authorize?client_id=nobody")
-        await looked_at(page, f"issuer-error.{end}")
+        await looked_at(page, f"issuer-error.{language}.{scheme}", size_for_axe)
 
 
 async def test_a_person_enrols_and_logs_in_with_a_passkey(browser: Browser, issuer: Issuing) -> None:
@@ -85,4 +77,4 @@ async def test_the_language_of_the_login_is_chosen_and_the_way_back_stays(browse
 async def test_a_login_follows_the_scheme_of_the_system(browser: Browser, issuer: Issuing, scheme: str) -> None:
     async with window(browser, issuer.url, {}, "zh", color_scheme=scheme, contrast="more") as page:
         await page.goto("/login")
-        await looked_at(page, f"issuer-login.zh.{scheme}.contrast")
+        await looked_at(page, f"issuer-login.zh.{scheme}.contrast", "wide")

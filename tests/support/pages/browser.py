@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from deploy.browser import ADVICE, CHROMIUM
 
@@ -21,6 +22,11 @@ SIZES = {"wide": (1440, 900), "telephone": (360, 740)}
 SERIOUS = ("serious", "critical")
 
 LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
+
+looks = pytest.mark.parametrize(
+    ("language", "scheme", "size_for_axe"), [("zh", "light", "wide"), ("en", "dark", "telephone")]
+)
+"""How every page is looked at: in both languages, sizes and colour schemes, each of them once by axe."""
 
 
 @asynccontextmanager
@@ -61,6 +67,20 @@ async def window(
     # A page that answers 404 or 422 on purpose is an error to the console as well.
     found = [one for one in complaints if "Failed to load resource: the server responded with a status" not in one]
     assert not found, found
+
+
+async def looked_at(page: Page, name: str, size_for_axe: str) -> None:
+    """See a page as its readers do: it fits in each size, of which a picture is kept, and axe finds no serious fault.
+
+    axe looks in one size, because that takes longer than everything else.
+    """
+    await expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    for size, (width, height) in SIZES.items():
+        await page.set_viewport_size({"width": width, "height": height})
+        await picture(page, f"{name}.{size}")
+        assert not await is_too_wide(page), f"{name} is too wide for a {size}"
+        if size == size_for_axe:
+            assert await axe_faults(page) == []
 
 
 async def axe_faults(page: Page) -> list[str]:
