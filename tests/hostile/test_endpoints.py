@@ -22,7 +22,7 @@ SERVICES = (*CORE_SERVICES, *SYSTEMS)
 WITH_API = ("intake", "monitor")
 """The others answer health alone."""
 
-EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "5"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261122"))
 
 NOT_CHECKED = "positive_data_acceptance"

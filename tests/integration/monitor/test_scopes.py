@@ -1,19 +1,26 @@
 """Readers see the part of the work that their posts cover: no list, count, file or figure has anything else."""
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from contracts.messages.documents import PostsPublished, PublishedPost
 from contracts.rights.holders import Holders
 from contracts.rights.scope import Area
 from contracts.rights.table import Role
+from deploy.local.engines import Engines
+from services.monitor.app import SERVICE
 from services.monitor.store.board.listing import LISTED
 from tests.integration.monitor.board_figures import count
 from tests.integration.monitor.test_figures import events
+from tests.support.databases import service_database
 from tests.support.messages import at
-from tests.support.monitor_process import NANNING, SHENZHEN, MonitorProcess
+from tests.support.monitor_process import NANNING, SHENZHEN, MonitorProcess, opened
 from tests.support.staff import ISSUER, POSTS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MARCH = {"period": "2026-03"}
 MATTER = "start-business"
@@ -31,13 +38,21 @@ SCOPES = [
 ]
 
 
-@pytest.fixture
-async def nine_cases(monitor: MonitorProcess) -> MonitorProcess:
-    """Cases in two regions that have everything that is listed and counted."""
-    for case, message, time in events():
-        await monitor.process_messages(case, message, time=time)
-    await count(monitor)
-    return monitor
+@pytest.fixture(scope="module")
+def shared_database(engines: Engines) -> Iterator[str]:
+    """The URL of a database of monitor."""
+    with service_database(engines, "monitor", SERVICE.migrations) as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def nine_cases(shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MonitorProcess]:
+    """Cases in two regions that have everything that is listed and counted. Every test sets the time and the posts."""
+    async with opened(shared_database, tmp_path_factory.mktemp("shared")) as monitor:
+        for case, message, time in events():
+            await monitor.process_messages(case, message, time=time)
+        await count(monitor)
+        yield monitor
 
 
 def fill(monitor: MonitorProcess, scope: tuple[Area, ...]) -> None:
@@ -132,8 +147,8 @@ async def test_a_rank_is_among_all_and_is_left_out_where_it_would_be_among_some(
     assert set(await overall(Area("Commerce", NANNING), Area("Market office", SHENZHEN))) == {None}
 
 
-async def test_digests_of_others_are_not_shown(monitor: MonitorProcess) -> None:
-    await monitor.execute("INSERT INTO digests (person) VALUES ('reader'), ('another')")
-    fill(monitor, (Area(region="45"),))
-    assert {one["person"] for one in (await monitor.get("/digests"))["digests"]} == {"reader", "another"}
-    assert {one["person"] for one in (await read(monitor, "/digests"))["digests"]} == {"reader"}
+async def test_digests_of_others_are_not_shown(nine_cases: MonitorProcess) -> None:
+    await nine_cases.execute("INSERT INTO digests (person) VALUES ('reader'), ('another')")
+    fill(nine_cases, (Area(region="45"),))
+    assert {one["person"] for one in (await nine_cases.get("/digests"))["digests"]} == {"reader", "another"}
+    assert {one["person"] for one in (await read(nine_cases, "/digests"))["digests"]} == {"reader"}
