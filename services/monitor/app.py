@@ -21,7 +21,7 @@ from services.monitor.store import rule_store
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.store.notifications import directory_store
 from services.monitor.store.projection import project
-from services.monitor.web import alerts, cases, digests, directory, proposals, rules, stream
+from services.monitor.web import alerts, bulletin, cases, digests, directory, proposals, rules, stream
 from services.monitor.web.actions import alert_actions, doubtful_times, holds
 from services.monitor.web.board import board
 from services.monitor.web.board import cases as board_cases
@@ -67,7 +67,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     router.include_router(cases.routes(host, queries))
     for listed in (board_cases, due, overdue):
         router.include_router(listed.routes(host, queries, names))
-    router.include_router(board.routes(host, queries, read(MonitorSettings).region_pools, names))
+    pools = read(MonitorSettings).region_pools
+    router.include_router(board.routes(host, queries, pools, names))
+    router.include_router(bulletin.routes(host, queries, pools, page_routes.documents(names)))
     return router
 
 

@@ -105,6 +105,7 @@ PATTERNS: Mapping[str, tuple[str, str]] = {
     ),
     r"^[1-9][0-9]{0,5}$": _REGION_PREFIX,
     r"^[1-9][0-9]{1,5}$": _REGION_PREFIX,
+    r"^20[0-9]{2}-(0[1-9]|1[0-2])$": ("must be a month such as 2026-04", "须为月份，例如 2026-04"),
     r"^[0-9]{3}$": ("must be a code of three digits", "须为三位代码"),
     r"^[0-9]{1,18}\.[01]\.[0-9]{1,18}$": ("is no id of an event of this stream", "不是此事件流的事件编号"),
     r"^[a-z][a-z0-9-]{0,31}$": (

@@ -21,7 +21,7 @@ READ_ALOUD = {"aria-label", "title", "alt", "placeholder", "aria-description"}
 GAP = "\x01"
 """Stands where Jinja fills something in."""
 
-OWN_NAMES = {"中文", "English", "CSV", "Excel", "onedoor"}
+OWN_NAMES = {"中文", "English", "CSV", "Excel", "PDF", "onedoor"}
 """Names that are the same in every language."""
 
 

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.runtime.clock import machine_now
-from services.runtime.http.bodies import csv, xlsx
+from services.runtime.http.bodies import csv, pdf, xlsx
 from services.runtime.http.bodies.typed_text import typed_case_number
 from services.runtime.http.problems import Answer, record_unavailable
 from services.runtime.security.access_record import (
@@ -43,7 +43,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _REFUSALS = {401: Outcome.NOT_LOGGED_IN, 403: Outcome.NO_RIGHT, 404: Outcome.NOT_FOUND}
 
-_FILES = (csv.MEDIA_TYPE, xlsx.MEDIA_TYPE)
+_FILES = (csv.MEDIA_TYPE, pdf.MEDIA_TYPE, xlsx.MEDIA_TYPE)
 
 _CASES = ("number", "case_id", "case")
 """Parameters that may have the number of a case. Those of alerts and digests are no case numbers."""

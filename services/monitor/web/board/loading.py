@@ -22,6 +22,7 @@ from services.runtime.store import changed_cases
 class Board:
     """A board. ``rows`` are those asked for, the lowest on-time rate first; ``total`` is all of them together.
 
+    ``peers``: all rows there are, among which ranks are, also those that were not asked for.
     ``now``: the time of the place, to whose day the figures of the present refer. ``uncounted_since``: the moment since
     which changes are not counted yet, by the machine's clock; None if all are.
     """
@@ -31,6 +32,7 @@ class Board:
     uncounted_since: datetime | None
     rows: list[Row]
     total: Row
+    peers: list[Row]
 
 
 async def load(
@@ -51,4 +53,5 @@ async def load(
     pool = {name: pool_of(name, pools) for name in groups} if by is GroupBy.REGION else {}
     found = board.rows(groups, period, pool, are_ranked=selection.is_ranked)
     shown = [row for row in found if selection.shows(row.name)]
-    return Board(period, local, uncounted_since, shown, board.total([groups[row.name] for row in shown], period))
+    whole = board.total([groups[row.name] for row in shown], period)
+    return Board(period, local, uncounted_since, shown, whole, found)

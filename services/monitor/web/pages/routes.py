@@ -10,8 +10,11 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.pages import audit, board, cases, figures_page
 from services.monitor.web.pages.alerts import acknowledgement, alert, listing
+from services.monitor.web.pages.bulletin import page as bulletin
+from services.monitor.web.pages.bulletin.document import Documents
 from services.monitor.web.pages.case_time import page as case_time
 from services.monitor.web.pages.worklists import lists
+from services.runtime.http.pages.languages import LANGUAGES
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.service import ServiceHost
 
@@ -20,11 +23,12 @@ def routes(
     host: ServiceHost[MonitoredCase], queries: LimitedQueries, pools: Mapping[str, Pool], names: NamesInForce
 ) -> APIRouter:
     """The routes of the pages."""
-    pages = Pages("monitor", __package__)
+    pages = _pages()
     router = pages.router()
     board.add(router, pages, host, queries, pools, names)
     cases.add(router, pages, host, queries, names)
     figures_page.add(router, pages, host)
+    bulletin.add(router, pages, host, queries, pools, names, _documents(pages, names))
     lists.add(router, pages, host, queries, names)
     acknowledgement.add(router, pages, host, names)
     listing.add(router, pages, host, names)
@@ -32,3 +36,16 @@ def routes(
     case_time.add(router, pages, host, names)
     audit.add(router, pages, host)
     return router
+
+
+def documents(names: NamesInForce) -> Documents:
+    """The documents for print, with the words of the pages."""
+    return _documents(_pages(), names)
+
+
+def _pages() -> Pages:
+    return Pages("monitor", __package__)
+
+
+def _documents(pages: Pages, names: NamesInForce) -> Documents:
+    return Documents({language: pages.texts(language) for language in LANGUAGES}, names)

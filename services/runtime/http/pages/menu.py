@@ -22,6 +22,7 @@ class Place(NamedTuple):
 
 MENU = (
     Place("/board", N_("Board of departments"), Act.READ_BOARD),
+    Place("/bulletin", N_("Monthly bulletin"), Act.READ_BOARD),
     Place("/overdue", N_("Due and overdue"), Act.READ_TIME, ("/due", "/time")),
     Place("/alerts", N_("Alerts and appeals"), Act.READ_ALERT),
     Place("/record", N_("Record of access"), Act.READ_RECORD),
