@@ -61,10 +61,11 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     """All endpoints of monitor."""
     router = APIRouter()
     queries = LimitedQueries(host.database)
-    for part in (alert_actions, alerts, digests, directory, doubtful_times, holds, proposals, rules, stream):
+    for part in (alert_actions, directory, holds, proposals, rules, stream):
         router.include_router(part.routes(host))
     names = _names(host)
-    router.include_router(cases.routes(host, queries))
+    for limited in (alerts, cases, digests, doubtful_times):
+        router.include_router(limited.routes(host, queries))
     for listed in (board_cases, due, overdue):
         router.include_router(listed.routes(host, queries, names))
     pools = read(MonitorSettings).region_pools

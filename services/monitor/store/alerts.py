@@ -11,6 +11,7 @@ from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey
 from contracts.rights.scope import Scope
 from services.monitor.core.notifications.policy import Alert
+from services.monitor.store.lists.filters import Query
 from services.runtime.store.scopes import within
 
 _CONDITIONS = {
@@ -38,10 +39,15 @@ async def newest(
     connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope, limit: int, state: str = "all"
 ) -> Sequence[Row[Any]]:
     """At most ``limit`` alerts in the scope that fit all filters, newest first. ``state``: one of `_STATES`."""
+    return (await connection.execute(*everything(filters, scope, limit, state))).all()
+
+
+def everything(filters: Mapping[str, Any], scope: Scope, limit: int | None, state: str = "all") -> Query:
+    """The statement for all of them, or for ``limit``, in the same order."""
     inside, parameters = within(scope)
     conditions = " AND ".join([*(_CONDITIONS[name] for name in filters), f"({_STATES[state]})", inside])
     query = text(f"SELECT * FROM alerts WHERE {conditions} ORDER BY number DESC LIMIT :limit")
-    return (await connection.execute(query, {**filters, **parameters, "limit": limit})).all()
+    return query, {**filters, **parameters, "limit": limit}
 
 
 async def open_counts(connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope) -> dict[str, int]:

@@ -7,6 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.rights.scope import Scope
+from services.monitor.store.lists.filters import Query
 from services.runtime.store.scopes import within
 
 _UNSETTLED = text("""
@@ -39,10 +40,15 @@ _NEWS_OF = text("""
 
 async def newest(connection: AsyncConnection, scope: Scope, *, unresolved: bool, limit: int) -> Sequence[Row[Any]]:
     """At most ``limit`` doubtful times in the scope, newest first; only unresolved ones if ``unresolved``."""
+    return (await connection.execute(*everything(scope, unresolved=unresolved, limit=limit))).all()
+
+
+def everything(scope: Scope, *, unresolved: bool, limit: int | None) -> Query:
+    """The statement for all of them, or for ``limit``, in the same order."""
     condition = "resolved_at IS NULL" if unresolved else "TRUE"
     inside, parameters = within(scope)
     query = text(f"SELECT * FROM doubtful_times WHERE {condition} AND {inside} ORDER BY number DESC LIMIT :limit")
-    return (await connection.execute(query, {**parameters, "limit": limit})).all()
+    return query, {**parameters, "limit": limit}
 
 
 async def unsettled(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:

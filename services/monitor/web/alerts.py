@@ -1,9 +1,9 @@
 """Lists alerts and platform issues, as JSON for staff."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 
 from contracts.envelope import CaseId, Code, Name
@@ -15,7 +15,10 @@ from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, platform_issues
 from services.monitor.store.lists.filters import NO_NUL, REGION
+from services.monitor.store.lists.query_limits import LimitedQueries
+from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, file_of
 from services.monitor.web.routers import monitor_router
+from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.bodies.timestamps import reject_numbers
 from services.runtime.http.bodies.typed_text import TypedCaseNumber
 from services.runtime.security.access import Permit
@@ -77,8 +80,23 @@ class AlertFilter(Model):
     since: Annotated[AwareDatetime, BeforeValidator(reject_numbers)] | None = Field(
         None, description="Raised at this moment or later."
     )
+    state: Literal["all", "standing", "unacknowledged", "undecided"] = Field(
+        "all", description="All; those that stand; of these, those that nobody has acknowledged; undecided appeals."
+    )
     after: int | None = Field(None, ge=1, lt=2**63, description="Continue after the page that gave this as `next`.")
-    limit: int = Field(100, ge=1, le=1000)
+    limit: Limit = None
+
+    def filters(self) -> dict[str, Any]:
+        """The given filters, by name, and where the list begins."""
+        return self.model_dump(
+            exclude_none=True, include={"owner", "region", "rung", "case", "matter", "since", "after"}
+        )
+
+
+class AlertQuery(AlertFilter):
+    """A page of alerts, and its form."""
+
+    form: Form = Form.JSON
 
 
 class PlatformIssueView(Model):
@@ -102,34 +120,43 @@ class PlatformIssueFilter(Model):
     model_config = ConfigDict(extra="forbid")
 
     unsettled: bool = Field(True, description="Only those that last.")
-    limit: int = Field(100, ge=1, le=1000)
+    limit: Limit = None
+    form: Form = Form.JSON
 
 
-def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
     """The endpoints."""
     router = monitor_router()
 
-    @router.get("/alerts")
+    @router.get("/alerts", responses=AS_FILE, response_model=AlertPage)
     async def newest_alerts(
-        wanted: Annotated[AlertFilter, Query()], permit: Annotated[Permit, host.access.may(Act.READ_ALERT)]
-    ) -> AlertPage:
-        filters = wanted.model_dump(exclude_none=True, exclude={"limit"})
+        wanted: Annotated[AlertQuery, Query()], permit: Annotated[Permit, host.access.may(Act.READ_ALERT)]
+    ) -> AlertPage | Response:
+        """Alerts, newest first."""
+        if wanted.form is not Form.JSON:
+            query = alerts.everything(wanted.filters(), permit.scope, wanted.limit, wanted.state)
+            return await file_of(wanted.form, "alerts", AlertView, queries, query, wanted.limit)
+        limit = wanted.limit or DEFAULT_LIMIT
         async with host.database.connect() as connection:
             # One row more than the page shows whether there is a next page.
-            rows = await alerts.newest(connection, filters, permit.scope, wanted.limit + 1)
-        page = rows[: wanted.limit]
+            rows = await alerts.newest(connection, wanted.filters(), permit.scope, limit + 1, wanted.state)
+        page = rows[:limit]
         return AlertPage(
             alerts=[AlertView.model_validate(row) for row in page],
-            next=page[-1].number if len(rows) > wanted.limit else None,
+            next=page[-1].number if len(rows) > limit else None,
         )
 
-    @router.get("/platform-issues")
+    @router.get("/platform-issues", responses=AS_FILE, response_model=list[PlatformIssueView])
     async def newest_platform_issues(
         wanted: Annotated[PlatformIssueFilter, Query()], permit: Annotated[Permit, host.access.may(Act.READ_ISSUE)]
-    ) -> list[PlatformIssueView]:
+    ) -> list[PlatformIssueView] | Response:
+        """Failures of the platform itself, newest first."""
+        if wanted.form is not Form.JSON:
+            query = platform_issues.everything(permit.scope, unsettled=wanted.unsettled, limit=wanted.limit)
+            return await file_of(wanted.form, "platform-issues", PlatformIssueView, queries, query, wanted.limit)
         async with host.database.connect() as connection:
             rows = await platform_issues.newest(
-                connection, permit.scope, unsettled=wanted.unsettled, limit=wanted.limit
+                connection, permit.scope, unsettled=wanted.unsettled, limit=wanted.limit or DEFAULT_LIMIT
             )
         return [PlatformIssueView.model_validate(row) for row in rows]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import ConfigDict, Field
 
 from contracts.messages.fields import PersonId
@@ -12,8 +12,11 @@ from contracts.rights.scope import EVERYWHERE
 from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.state import MonitoredCase
+from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.store.notifications import digest_deliveries, digests
+from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, file_of
 from services.monitor.web.routers import monitor_router
+from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.operating.openapi import refusals
 from services.runtime.http.problems import not_found
 from services.runtime.security.access import Permit
@@ -38,7 +41,8 @@ class DigestFilter(Model):
 
     state: State | None = None
     after: int | None = Field(None, ge=1, lt=2**63, description="Continue after the page that gave this as `next`.")
-    limit: int = Field(100, ge=1, le=1000)
+    limit: Limit = None
+    form: Form = Form.JSON
 
 
 class DeliveryView(Model):
@@ -66,6 +70,24 @@ class DigestView(Model):
     deliveries: list[DeliveryView]
 
 
+class DigestRow(Model):
+    """A row of the file: a delivery of a digest, or a digest without one yet."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    number: int
+    person: PersonId
+    opened_at: datetime
+    built_at: datetime | None
+    subject: str | None
+    address: str | None
+    attempts: int | None
+    next_attempt_at: datetime | None
+    sent_at: datetime | None
+    error: str | None
+    given_up_at: datetime | None
+
+
 class DigestPage(Model):
     """Digests, newest first. ``next`` is the ``after`` of the next page, null on the last."""
 
@@ -80,19 +102,24 @@ class DigestAlerts(Model):
     next: int | None
 
 
-def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
     """The endpoints."""
     router = monitor_router()
     readers = host.access.may(Act.READ_DIGEST)
 
-    @router.get("/digests")
+    @router.get("/digests", responses=AS_FILE, response_model=DigestPage)
     async def newest_digests(
         wanted: Annotated[DigestFilter, Query()], permit: Annotated[Permit, readers]
-    ) -> DigestPage:
+    ) -> DigestPage | Response:
+        """Digests, newest first; a file has a row for each delivery."""
+        if wanted.form is not Form.JSON:
+            query = digests.everything(_of(permit), wanted.state, wanted.after, wanted.limit)
+            return await file_of(wanted.form, "digests", DigestRow, queries, query, wanted.limit)
+        limit = wanted.limit or DEFAULT_LIMIT
         async with host.database.connect() as connection:
             # One row more than the page shows whether there is a next page.
-            rows = await digests.newest(connection, _of(permit), wanted.state, wanted.after, wanted.limit + 1)
-            page = rows[: wanted.limit]
+            rows = await digests.newest(connection, _of(permit), wanted.state, wanted.after, limit + 1)
+            page = rows[:limit]
             deliveries: dict[int, list[DeliveryView]] = {}
             for row in await digest_deliveries.of_digests(connection, [row.number for row in page]):
                 view = DeliveryView.model_validate(row)
@@ -103,7 +130,7 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
                 DigestView.model_validate(row._asdict() | {"deliveries": deliveries.get(row.number, [])})
                 for row in page
             ],
-            next=page[-1].number if len(rows) > wanted.limit else None,
+            next=page[-1].number if len(rows) > limit else None,
         )
 
     @router.get("/digests/{number}/alerts")

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.monitor.core.notifications.policy import Alert, EntryKind
 from services.monitor.store.alerts import KEYS, key_columns
+from services.monitor.store.lists.filters import Query
 
 # -- collecting entries ------------------------------------------------------------------------------------------------
 
@@ -262,6 +263,18 @@ async def newest(
     """)
     values = {"person": person, "before": before or 2**63 - 1, "limit": limit}
     return (await connection.execute(query, values)).all()
+
+
+def everything(person: str | None, state: str | None, before: int | None, limit: int | None) -> Query:
+    """The statement for all of them, in the same order: at most ``limit`` rows, each a delivery or a digest without."""
+    query = text(f"""
+        SELECT number, person, opened_at, built_at, subject, address, attempts, next_attempt_at, sent_at, error,
+            given_up_at
+        FROM digests LEFT JOIN digest_deliveries ON digest_numbers @> ARRAY[number]
+        WHERE number < :before AND ({_CONDITIONS[state]}) AND {_OF_PERSON}
+        ORDER BY number DESC, address LIMIT :limit
+    """)
+    return query, {"person": person, "before": before or 2**63 - 1, "limit": limit}
 
 
 async def alert_numbers(

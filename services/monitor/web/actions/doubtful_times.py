@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
 from contracts.core import UnknownCase
@@ -16,8 +16,11 @@ from contracts.values import Model
 from services.monitor.core.doubts import SettleTime
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import doubtful_times
+from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.actions.rights import ActionRequest, actor
+from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, file_of
 from services.monitor.web.routers import ACTION_REFUSALS, monitor_router
+from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.bodies.timestamps import Timestamp
 from services.runtime.http.bodies.typed_text import CaseNumberPath, TypedCode
 from services.runtime.security.access import Permit
@@ -51,7 +54,8 @@ class DoubtfulTimeFilter(Model):
     model_config = ConfigDict(extra="forbid")
 
     unresolved: bool = Field(True, description="Only those that are still in doubt.")
-    limit: int = Field(100, ge=1, le=1000)
+    limit: Limit = None
+    form: Form = Form.JSON
 
 
 class SettlementRequest(ActionRequest):
@@ -69,17 +73,21 @@ class SettledTime(Model):
     counts_at: datetime
 
 
-def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
     """The endpoints. A repeated request with the same content changes nothing."""
     router = monitor_router("monitor", *ACTION_REFUSALS)
 
-    @router.get("/doubtful-times")
+    @router.get("/doubtful-times", responses=AS_FILE, response_model=list[DoubtfulTimeView])
     async def newest_doubtful_times(
         wanted: Annotated[DoubtfulTimeFilter, Query()], permit: Annotated[Permit, host.access.may(Act.READ_TIME)]
-    ) -> list[DoubtfulTimeView]:
+    ) -> list[DoubtfulTimeView] | Response:
+        """Times of departments that cannot be true, newest first."""
+        if wanted.form is not Form.JSON:
+            query = doubtful_times.everything(permit.scope, unresolved=wanted.unresolved, limit=wanted.limit)
+            return await file_of(wanted.form, "doubtful-times", DoubtfulTimeView, queries, query, wanted.limit)
         async with host.database.connect() as connection:
             rows = await doubtful_times.newest(
-                connection, permit.scope, unresolved=wanted.unresolved, limit=wanted.limit
+                connection, permit.scope, unresolved=wanted.unresolved, limit=wanted.limit or DEFAULT_LIMIT
             )
         return [DoubtfulTimeView.model_validate(row) for row in rows]
 

@@ -37,7 +37,12 @@ class BoardQuery(BoardFilter):
     """The board for a period."""
 
     by: GroupBy = Field(GroupBy.OWNER, description="A row for each department, region or item.")
-    limit: int = Field(MAX_LIMIT, ge=1, le=MAX_LIMIT, description="So many rows, the worst first.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_LIMIT,
+        description=f"So many rows, the worst first: {MAX_LIMIT} if omitted; of a file all of them, if omitted.",
+    )
     form: Form = Form.JSON
 
 
@@ -111,10 +116,11 @@ def routes(
         """The figures of each department, region or item, with changes, ranks and the last twelve periods."""
         async with problems(), queries.query() as connection:
             found = await load(connection, wanted, wanted.by, host.clock.now(), pools, permit.scope)
-        period, rows = found.period, found.rows[: wanted.limit]
+        period = found.period
         full_name = partial(_full_name, wanted.by, names())
         if wanted.form is not Form.JSON:
-            return await file_response(wanted.form, f"board-{period}", _HEADS, _batches(rows, full_name))
+            batches = _batches(found.rows[: wanted.limit], full_name)
+            return await file_response(wanted.form, f"board-{period}", _HEADS, batches, wanted.limit)
         link = Links(wanted, wanted.by, period, "/board/cases")
         content = {
             "period": str(period),
@@ -127,7 +133,9 @@ def routes(
             "by": wanted.by,
             "kind": wanted.kind,
             "total": _view(found.total, "", link.of(None)),
-            "rows": [_view(row, full_name(row.name), link.of(row.name)) for row in rows],
+            "rows": [
+                _view(row, full_name(row.name), link.of(row.name)) for row in found.rows[: wanted.limit or MAX_LIMIT]
+            ],
             "rows_total": len(found.rows),
         }
         return BoardResponse(to_json(content))

@@ -23,7 +23,7 @@ from services.monitor.store.board import listing
 from services.monitor.store.board.listing import LISTED, After
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.board.query import BoardFilter, local_now
-from services.monitor.web.lists.list_page import DEFAULT_LIMIT, MAX_LIMIT, ListedCommitment, list_file, named, problems
+from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, ListedCommitment, list_file, named, problems
 from services.monitor.web.routers import monitor_router
 from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.security.access import Permit
@@ -48,12 +48,7 @@ class BoardCasesQuery(BoardFilter):
     after: Annotated[str, Field(max_length=100), AfterValidator(_is_after)] | None = Field(
         None, description="Continue after the page that gave this as `next`."
     )
-    limit: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_LIMIT,
-        description=f"Rows of a page, {DEFAULT_LIMIT} if omitted; of a file all of them, if omitted.",
-    )
+    limit: Limit = None
     form: Form = Form.JSON
 
     @property
@@ -102,7 +97,13 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: Nam
             today = (await local_now(connection, host.clock.now(), wanted.region)).date()
         query = listing.everything(*_selected(wanted, permit.scope, today), wanted.limit)
         return await list_file(
-            wanted.form, wanted.figure, CountedCommitment, queries, lambda _: query, partial(_view, names=names())
+            wanted.form,
+            wanted.figure,
+            CountedCommitment,
+            queries,
+            lambda _: query,
+            partial(_view, names=names()),
+            wanted.limit,
         )
 
     return router

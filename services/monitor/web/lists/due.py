@@ -96,7 +96,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: Nam
             query = partial(
                 due.everything, selection, now=now, days=wanted.days, after=wanted.cursor, limit=wanted.limit
             )
-            return await list_file(wanted.form, "due", DueView, queries, query, view)
+            return await list_file(wanted.form, "due", DueView, queries, query, view, wanted.limit)
         page = partial(due.page, selection=selection, now=now, days=wanted.days, after=wanted.cursor)
         return DuePage(**await list_page(queries, wanted.limit, page, view))
 

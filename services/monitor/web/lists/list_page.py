@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Response
 from pydantic import Field
@@ -35,16 +35,21 @@ _STREAMED = {"yield_per": 500}
 """Rows of a file that are in memory at a time."""
 
 
+Limit = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=MAX_LIMIT,
+        description=f"Rows of a page, {DEFAULT_LIMIT} if omitted; of a file all of them, if omitted.",
+    ),
+]
+
+
 class ListQuery(CommitmentFilter):
     """A page of a list, and its form."""
 
     after: After | None = Field(None, description="Continue after the page that gave this as `next`.")
-    limit: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_LIMIT,
-        description=f"Rows of a page, {DEFAULT_LIMIT} if omitted; of a file all of them, if omitted.",
-    )
+    limit: Limit = None
     form: Form = Form.JSON
 
     @property
@@ -73,7 +78,7 @@ class ListedCommitment(Model):
     region_name: str
 
 
-View = Callable[[Row[Any], Rules], ListedCommitment]
+View = Callable[[Row[Any], Rules], Model]
 """Makes the view of a row."""
 
 
@@ -118,13 +123,25 @@ def total(rows: Sequence[Row[Any]]) -> int:
 async def list_file(
     form: Form,
     name: str,
-    columns: type[ListedCommitment],
+    columns: type[Model],
     queries: LimitedQueries,
     query: Callable[[Rules], Query],
     view: View,
+    limit: int | None = None,
 ) -> Response:
-    """A list as a file. Raises `Problem` (503) under load."""
-    return await file_response(form, name, tuple(columns.model_fields), _parts(queries, query, view))
+    """A list as a file. ``limit``: see `file_response`. Raises `Problem` (503) under load."""
+    return await file_response(form, name, tuple(columns.model_fields), _parts(queries, query, view), limit)
+
+
+async def file_of(
+    form: Form, name: str, columns: type[Model], queries: LimitedQueries, query: Query, limit: int | None
+) -> Response:
+    """The rows of a statement as a file, each as this view of it. Raises `Problem` (503) under load."""
+
+    def view(row: Row[Any], _: Rules) -> Model:
+        return columns.model_validate(row)
+
+    return await list_file(form, name, columns, queries, lambda _: query, view, limit)
 
 
 async def _parts(
@@ -138,9 +155,9 @@ async def _parts(
                 yield [_cells(view(row, rules), rules) for row in part]
 
 
-def _cells(view: ListedCommitment, rules: Rules) -> Cells:
-    """The row of a file for people to read: moments are local to the office."""
-    hours = rules.counting_rules(view.region).hours
+def _cells(view: Model, rules: Rules) -> Cells:
+    """The row of a file for people to read: moments are local to the office, if the row has a region."""
+    hours = rules.counting_rules(getattr(view, "region", "")).hours
     return [_cell(value, hours) for _, value in view]
 
 
@@ -169,6 +186,6 @@ def _cell(value: Any, hours: OfficeHours) -> Cell:
         case datetime():
             return hours.local(value).replace(tzinfo=None)
         case list():
-            return " ".join(value)
+            return " ".join(map(str, value))
         case _:
             return cast(Cell, value)

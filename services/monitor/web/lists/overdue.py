@@ -105,7 +105,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: Nam
         view, selection = partial(_view, now=host.clock.now(), names=names()), Selection(wanted, permit.scope)
         if wanted.form is not Form.JSON:
             query = overdue.everything(selection, wanted.rung, wanted.cursor, wanted.limit)
-            return await list_file(wanted.form, "overdue", OverdueView, queries, lambda _: query, view)
+            return await list_file(wanted.form, "overdue", OverdueView, queries, lambda _: query, view, wanted.limit)
         page = partial(overdue.page, selection=selection, rung=wanted.rung, after=wanted.cursor)
         return OverduePage(**await list_page(queries, wanted.limit, lambda conn, _, most: page(conn, limit=most), view))
 

@@ -56,9 +56,9 @@ class AlertsQuery(AlertFilter):
     state: Literal["undecided", "unacknowledged", "standing", "all"] = "standing"
     start: int = Field(1, ge=1, le=1_000_000_000)
 
-    def filters(self) -> dict[str, Any]:
-        """The given filters, by name."""
-        return self.model_dump(exclude_none=True, exclude={"limit", "state", "start", "after"})
+    def of_list(self) -> dict[str, Any]:
+        """The given filters, by name, without the place where the page begins."""
+        return {name: value for name, value in self.filters().items() if name != "after"}
 
 
 @dataclass
@@ -165,6 +165,11 @@ class AlertsView:
         """Whether any of them can be acknowledged."""
         return any(one.is_open for one in self.shown)
 
+    def file(self, form: str) -> str:
+        """The address of the whole list as a file."""
+        kept = {name: value for name, value in self.given.items() if name not in ("after", "start")}
+        return address(f"/api/monitor{PATH}", kept, state=self.wanted.state, form=form)
+
     def _address(self, **changed: object) -> str:
         return address(PATH, self.given, **{"after": None, "start": None, **changed})
 
@@ -183,7 +188,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
             return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
-        filters, now, words = wanted.filters(), host.clock.now(), Words(language, texts, names())
+        filters, now, words = wanted.of_list(), host.clock.now(), Words(language, texts, names())
         after = {"after": wanted.after} if wanted.after is not None else {}
         async with host.database.connect() as connection:
             counts = await alerts.open_counts(connection, filters, reader.scope)
