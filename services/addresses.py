@@ -23,13 +23,15 @@ class Addresses:
     """Addresses of databases, passwords included: not for logs.
 
     ``services`` is keyed by service, ``ledgers`` (of the sandboxes) by department system. ``issuer_database`` is empty
-    where logins have another issuer. ``issuer`` is the address of the issuer itself, as browsers reach it.
+    where logins have another issuer, ``front_database`` where there is no front. ``issuer`` is the address of the
+    issuer itself, as browsers reach it.
     """
 
     services: Mapping[str, str]
     ledgers: Mapping[str, str]
     issuer_database: str = ""
     issuer: str = ""
+    front_database: str = ""
 
 
 def write_addresses(folder: Path, addresses: Addresses) -> None:
@@ -46,8 +48,8 @@ def read_addresses(folder: Path) -> Addresses:
     file = folder / FILE_NAME
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        issuer_database, issuer = content.get("issuer_database", ""), content.get("issuer", "")
-        return Addresses(content["services"], content["ledgers"], issuer_database, issuer)
+        others = {name: content.get(name, "") for name in ("issuer_database", "issuer", "front_database")}
+        return Addresses(content["services"], content["ledgers"], **others)
     except (FileNotFoundError, NotADirectoryError):
         raise NoAddresses(
             f"{folder} is no folder of 'onedoor up': name its folder with --folder, or set ONEDOOR_DATABASE",

@@ -19,7 +19,20 @@ FRONT = "front"
 PAGES: Mapping[str, tuple[str, ...]] = {
     "intake": ("desk", "cases", "items", "entry", "authority"),
     "routing": ("story", "lead"),
-    "monitor": ("board", "due", "overdue", "alerts", "time", "bulletin", "ops", "record", "journal"),
+    "monitor": (
+        "board",
+        "due",
+        "overdue",
+        "alerts",
+        "time",
+        "bulletin",
+        "proposals",
+        "rules",
+        "directory",
+        "ops",
+        "record",
+        "journal",
+    ),
 }
 """The first segments of the paths of a service's pages, for people who have logged in.
 

@@ -88,6 +88,7 @@ class Wiring:
             services={name: self._site.database_url(f"onedoor_{name}") for name in self._options.services},
             ledgers={system: self._site.database_url(name) for system, name in self._ledgers.items()},
             issuer_database=self._site.database_url(f"onedoor_{registry.ISSUER}") if self._options.issuer else "",
+            front_database=self._site.database_url(f"onedoor_{registry.FRONT}") if self._options.issuer else "",
             issuer=self._options.extra.get("*", {}).get(ISSUER) or self._login_issuer,
         )
 

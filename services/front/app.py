@@ -17,6 +17,7 @@ from services.front.settings import FrontSettings
 from services.front.store.secrets import Seal
 from services.front.web.answers import Answers
 from services.front.web.front import STREAMS_EXAMINED_S, Front
+from services.front.web.refusals import Refusals
 from services.front.web.routes import BACK, routes
 from services.front.web.upstreams import Upstreams
 from services.runtime import telemetry
@@ -28,7 +29,9 @@ from services.runtime.http.operating.routes import add_health, operator_applicat
 from services.runtime.http.pages.errors import error_pages
 from services.runtime.http.pages.headers import page_headers
 from services.runtime.http.pages.rendering import Pages
+from services.runtime.jobs.access_recorder import AccessRecorder
 from services.runtime.jobs.loop import run_periodically
+from services.runtime.jobs.record_keeping import CHAIN_S, RETENTION_S, RecordKeeping
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store.database import open_database
 from services.runtime.store.tables import database_faults
@@ -78,12 +81,19 @@ async def front_of(
     async def faults() -> list[str]:
         return await database_faults(database, FRONT_MIGRATIONS)
 
-    own = web_application(NAME, routes(settings, sessions, issuer, answers), answer=error_pages(pages, page_headers()))
+    table = Routes(settings.services, ISSUER if settings.issuer_addresses else None)
+    recorder = AccessRecorder(database, failures)
+    refusals = Refusals(recorder, table, now)
+    record = RecordKeeping(database, NAME, settings.secret_key, settings.record_retention_days)
+    own = web_application(
+        NAME, routes(settings, sessions, issuer, answers, refusals), answer=error_pages(pages, page_headers())
+    )
     own.router.routes.extend(pages.router().routes)
     add_health(own, faults)
-    table = Routes(settings.services, ISSUER if settings.issuer_addresses else None)
-    front = Front(own, settings.address, table, sessions, upstreams, answers)
+    front = Front(own, settings.address, table, sessions, upstreams, answers, refusals)
     jobs = [
+        asyncio.create_task(run_periodically("chain of the record of access", record.chain, lambda: CHAIN_S, failures)),
+        asyncio.create_task(run_periodically("retention", record.delete_ended, lambda: RETENTION_S, failures)),
         asyncio.create_task(run_periodically("sessions", sessions.tidy, lambda: TIDIED_S, failures, advice=ADVICE)),
         asyncio.create_task(
             run_periodically("streams", front.close_streams, lambda: STREAMS_EXAMINED_S, failures, advice=ADVICE)
@@ -97,6 +107,7 @@ async def front_of(
         await asyncio.gather(*jobs, return_exceptions=True)
         await upstreams.close()
         await sessions.close()
+        await recorder.drain()
         await database.dispose()
 
 

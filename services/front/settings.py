@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 from services.front.core.routes import Backend, Routes
 from services.front.core.sessions import SessionLimits
 from services.runtime.security.encryption import DatabaseAddress, Origin, encrypted_url, origin, split
-from services.runtime.settings import HttpSettings
+from services.runtime.settings import RECORD_RETENTION, HttpSettings, RecordRetention
 
 
 def _backends(backends: dict[str, Backend]) -> dict[str, Backend]:
@@ -71,6 +71,7 @@ class FrontSettings(HttpSettings):
     session_hours: int = Field(
         12, ge=1, le=168, description="Hours after which a session ends, however much it is used."
     )
+    record_retention_days: RecordRetention = RECORD_RETENTION
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Lowest level that is logged.")
 
     @property

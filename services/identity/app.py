@@ -6,7 +6,7 @@ It processes no messages.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import uvloop
@@ -25,26 +25,20 @@ from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.names import AUDIENCE
 from services.runtime import telemetry
 from services.runtime.clock import machine_now
-from services.runtime.clock_check import ClockCheck
 from services.runtime.failures import Failures
 from services.runtime.http.connections.server import serving
 from services.runtime.http.operating.routes import operator_application
 from services.runtime.jobs.access_recorder import AccessRecorder
 from services.runtime.jobs.loop import run_periodically
-from services.runtime.journal.access import record_writer
-from services.runtime.journal.blocks import day_of, signing_key
+from services.runtime.jobs.record_keeping import CHAIN_S, RETENTION_S, RecordKeeping
 from services.runtime.security.access_tokens import TokenVerifier, keys_of
 from services.runtime.stop_signal import stop_signal
-from services.runtime.store import access_record
-from services.runtime.store.database import DATABASE_ERRORS, clock_of, open_database, transaction
+from services.runtime.store.database import DATABASE_ERRORS, open_database, transaction
 
 NAME = "identity"
 
 ROTATION_S = 60.0
 """Machine seconds between two looks at the keys, at what has ended, and at posts that end by their date."""
-
-CHAIN_S = 5.0
-"""Machine seconds between two runs of the writer that chains the record."""
 
 ADVICE = "see the reason in the log; tokens are signed with the keys that there are"
 
@@ -116,16 +110,7 @@ async def _serve(issuer: Issuer, failures: Failures, stop: asyncio.Event) -> Non
     async def run_once() -> bool:
         return await issuer.run(tidy)
 
-    key = signing_key(settings.secret_key.get_secret_value())
-    chain = record_writer(issuer.database, NAME, key)
-    clocks, kept = ClockCheck(), timedelta(days=settings.record_retention_days)
-
-    async def delete_record() -> bool:
-        async with transaction(issuer.database) as connection:
-            now = await clock_of(connection)
-            clocks.check(now)
-            return await access_record.delete_day(connection, day_of(now - kept)) > 0
-
+    record = RecordKeeping(issuer.database, NAME, settings.secret_key, settings.record_retention_days)
     if not settings.kafka:
         log.warning(
             "the directory is not followed: ONEDOOR_KAFKA is not set. Accounts are made by commands alone, those of "
@@ -135,8 +120,8 @@ async def _serve(issuer: Issuer, failures: Failures, stop: asyncio.Event) -> Non
     operator = operator_application(applications.described, issuer.faults, failures.shown)
     jobs = asyncio.gather(
         run_periodically("keys", run_once, lambda: ROTATION_S, failures, advice=ADVICE),
-        run_periodically("chain of the record of access", chain.run_once, lambda: CHAIN_S, failures),
-        run_periodically("retention", delete_record, lambda: ROTATION_S, failures),
+        run_periodically("chain of the record of access", record.chain, lambda: CHAIN_S, failures),
+        run_periodically("retention", record.delete_ended, lambda: RETENTION_S, failures),
     )
     stopping = asyncio.ensure_future(stop.wait())
     try:

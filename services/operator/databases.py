@@ -18,7 +18,7 @@ from contracts.faults import texts_of
 from services.addresses import NoAddresses, read_addresses
 from services.operator.options import DatabaseOptions
 from services.operator.output import stop, wrong_option
-from services.registry import CORE_SERVICES, ISSUER, default_systems
+from services.registry import CORE_SERVICES, FRONT, ISSUER, default_systems
 from services.runtime.security.encryption import encrypted_database
 
 T = TypeVar("T")
@@ -57,8 +57,9 @@ def chosen(service: str | None, options: DatabaseOptions) -> dict[str, str]:
     services = dict(kept.services)
     if service is None:
         return services
-    if service == ISSUER and kept.issuer_database:
-        return {service: kept.issuer_database}
+    beside = {ISSUER: kept.issuer_database, FRONT: kept.front_database}
+    if beside.get(service):
+        return {service: beside[service]}
     if service not in services:
         known = ", ".join(services)
         raise WrongChoice(

@@ -49,6 +49,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "people enable": ["li-na"],
     "people enrol": ["li-na", "--issuer", "https://login.example"],
     "people list": [],
+    "record key": ["--service", "intake"],
     "record export": ["--service", "intake", "--out", "nowhere.jsonl"],
     "record verify": ["--service", "intake"],
     "replay": ["nowhere.csv"],

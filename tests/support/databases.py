@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
 
 from contracts.messages.documents import PostsPublished
 from deploy.local.engines import Engines
 from services.operator.databases import connected
 from services.runtime.kafka.documents import FOLLOWED
-from services.runtime.store import documents
+from services.runtime.store import access_record, documents
+from services.runtime.store.access_record import RecordFilter
 
 
 @contextmanager
@@ -147,3 +150,13 @@ def put_posts_in_force(address: str, posts: PostsPublished) -> None:
             await documents.put(connection, FOLLOWED[posts.kind], posts, "for a test")
 
     asyncio.run(main())
+
+
+def on_record(address: str) -> list[Row[Any]]:
+    """The record of access in the database of a service, the oldest entry first."""
+
+    async def main() -> list[Row[Any]]:
+        async with connected(address) as database, database.connect() as connection:
+            return [*await access_record.newest(connection, RecordFilter(), 1000)][::-1]
+
+    return asyncio.run(main())

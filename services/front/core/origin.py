@@ -7,6 +7,9 @@ change something (``Origin``, RFC 6454). No script can change either.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
+METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
+"""All methods that anything behind the front answers."""
+
 
 def is_foreign(sites: list[str], origins: list[str], own: str, *, has_session: bool) -> bool:
     """Whether a request is refused. ``sites`` and ``origins`` are the values of the two headers, ``own`` is the origin

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from services.runtime.store import access_record
+
 revision = "0001"
 down_revision = None
 
@@ -45,5 +47,5 @@ _TABLES = (
 
 
 def upgrade() -> None:
-    for statement in _TABLES:
+    for statement in (*_TABLES, *access_record.TABLES):
         op.execute(statement)

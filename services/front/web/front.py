@@ -16,21 +16,21 @@ from services.front.core.headers import (
     repeated,
     values,
 )
-from services.front.core.origin import SAFE, is_foreign
+from services.front.core.origin import METHODS, SAFE, is_foreign
 from services.front.core.routes import Route, Routes, is_own, is_plain
 from services.front.jobs.issuer import IssuerUnavailable
 from services.front.jobs.sessions import SessionEnded, Sessions
 from services.front.store.sessions import Session
 from services.front.web.answers import FORM, MOST_BYTES, Answers, login_path
 from services.front.web.figures import REFUSED
+from services.front.web.refusals import Refusals
 from services.front.web.routes import BACK
 from services.front.web.upstreams import Away, Slow, StreamEnd, Upstreams
 from services.front.web.visit import Visit
 from services.runtime import telemetry
 from services.runtime.http.pages.preferences import TidyAddresses
+from services.runtime.security.access_record import Outcome
 from services.runtime.store.database import DATABASE_ERRORS
-
-METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 
 STREAMS_EXAMINED_S = 10.0
 """Machine seconds between two looks at the sessions of open streams."""
@@ -44,7 +44,14 @@ class Front:
     """The ASGI application. ``own`` answers the paths of the front itself."""
 
     def __init__(
-        self, own: ASGIApp, address: str, routes: Routes, sessions: Sessions, upstreams: Upstreams, answers: Answers
+        self,
+        own: ASGIApp,
+        address: str,
+        routes: Routes,
+        sessions: Sessions,
+        upstreams: Upstreams,
+        answers: Answers,
+        refusals: Refusals,
     ) -> None:
         self._own = own
         self._address = address
@@ -53,6 +60,7 @@ class Front:
         self.sessions = sessions
         self._upstreams = upstreams
         self._answers = answers
+        self._refusals = refusals
         self._streams: defaultdict[UUID, set[StreamEnd]] = defaultdict(set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +69,7 @@ class Front:
         if self._scheme == "https":
             send = _with_hsts(send)
         visit = Visit(scope)
-        refused = self._refused(visit)
+        refused = await self._refused(visit)
         route = None if refused else self._routes.find(visit.path)
         if refused is not None:
             await refused(scope, receive, send)
@@ -84,19 +92,22 @@ class Front:
                     end.come()
         return False
 
-    def _refused(self, visit: Visit) -> ASGIApp | None:
+    async def _refused(self, visit: Visit) -> ASGIApp | None:
         """The answer to a request that is refused whatever it asks for."""
         program = visit.path.startswith("/api/")
         if repeated(visit.headers) or visit.method not in METHODS or visit.header(b"upgrade").lower() == "websocket":
             REFUSED.labels("request").inc()
+            await self._refusals.note(visit, Outcome.MALFORMED, "request")
             return self._answers.refusal(visit, 400, "request", "request.text", program=program)
         if not is_plain(visit.path) and visit.path != "*":
             REFUSED.labels("path").inc()
+            await self._refusals.note(visit, Outcome.MALFORMED, "path")
             return self._answers.refusal(visit, 400, "path", "path.text", program=program)
         if visit.method not in SAFE and not self._is_of_issuer(visit):
             sites, origins = values(visit.headers, b"sec-fetch-site"), values(visit.headers, b"origin")
             if is_foreign(sites, origins, self._address, has_session=visit.secret is not None):
                 REFUSED.labels("foreign").inc()
+                await self._refusals.note(visit, Outcome.FOREIGN)
                 return self._answers.refusal(
                     visit, 403, "foreign", "foreign.text", program=program, address=self._address
                 )
@@ -137,7 +148,7 @@ class Front:
         elif route.kind == "public":
             await self._sent_on(visit, route, [], receive, send)
         else:
-            await self._without_session(visit, route, receive, send)
+            await self._without_session(visit, route, receive, send, found if isinstance(found, str) else "unknown")
 
     def _unavailable(self, visit: Visit, route: Route) -> ASGIApp:
         return self._answers.refusal(visit, 503, "issuer", "issuer.text", _RETRY, program=route.kind == "api")
@@ -190,8 +201,11 @@ class Front:
             )
             await answer(visit.scope, receive, send)
 
-    async def _without_session(self, visit: Visit, route: Route, receive: Receive, send: Send) -> None:
+    async def _without_session(
+        self, visit: Visit, route: Route, receive: Receive, send: Send, reason: str = "no session"
+    ) -> None:
         """A page leads to the login; a form is kept; a program or script gets a problem."""
+        await self._refusals.note(visit, Outcome.NOT_LOGGED_IN, reason)
         way_back = visit.path + (f"?{visit.query}" if visit.query else "")
         if route.kind == "api" or visit.is_scripted:
             answer = self._answers.refusal(

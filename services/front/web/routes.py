@@ -20,8 +20,10 @@ from services.front.store.logins import VALID, Login
 from services.front.store.sessions import Session
 from services.front.web.answers import FORM, Action, Answers, login_path
 from services.front.web.figures import LOGINS
+from services.front.web.refusals import LOGIN, Refusals
 from services.front.web.visit import Visit
 from services.runtime import telemetry
+from services.runtime.security.access_record import Outcome
 
 AFTER_LOGOUT = "/session/ended"
 """Where the issuer leads to after a logout."""
@@ -54,9 +56,11 @@ class SessionState(Model):
     language: Language
 
 
-def routes(settings: FrontSettings, sessions: Sessions, issuer: IssuerClient, answers: Answers) -> APIRouter:
+def routes(
+    settings: FrontSettings, sessions: Sessions, issuer: IssuerClient, answers: Answers, refusals: Refusals
+) -> APIRouter:
     """The routes of the front."""
-    own = _Own(settings, sessions, issuer, answers)
+    own = _Own(settings, sessions, issuer, answers, refusals)
     router = APIRouter(tags=["session"])
     for method, path, answer in (
         ("GET", "/", own.home),
@@ -77,11 +81,19 @@ def routes(settings: FrontSettings, sessions: Sessions, issuer: IssuerClient, an
 class _Own:
     """The endpoints."""
 
-    def __init__(self, settings: FrontSettings, sessions: Sessions, issuer: IssuerClient, answers: Answers) -> None:
+    def __init__(
+        self,
+        settings: FrontSettings,
+        sessions: Sessions,
+        issuer: IssuerClient,
+        answers: Answers,
+        refusals: Refusals,
+    ) -> None:
         self._settings = settings
         self._sessions = sessions
         self._issuer = issuer
         self._answers = answers
+        self._refusals = refusals
 
     async def home(self) -> Response:
         """The first page."""
@@ -128,20 +140,20 @@ class _Own:
         if state and browser:
             login = await self._sessions.take_login(state, browser)
         if login is None:
-            return self._failed(visit, "state")
+            return await self._failed(visit, "state")
         try:
             expected = (await self._issuer.metadata()).authorization_response_iss_parameter_supported
             if issuer != self._issuer.url and (issuer is not None or expected):  # RFC 9207
                 raise InvalidLogin("the answer is of another issuer")
             if code is None:
-                return self._failed(visit, "refused", login.way_back, code=_shown(error))
+                return await self._failed(visit, "refused", login.way_back, code=_shown(error))
             tokens = await self._issuer.redeem(code, login.verifier)
             person = await self._issuer.person_of(tokens, login.nonce, login.begun_at if login.fresh else None)
         except Refused:
-            return self._failed(visit, "refused", login.way_back, code="invalid_grant")
+            return await self._failed(visit, "refused", login.way_back, code="invalid_grant")
         except InvalidLogin as reason:
             log.warning("a login proves nothing", reason=str(reason))
-            return self._failed(visit, "invalid", login.way_back)
+            return await self._failed(visit, "invalid", login.way_back)
         except IssuerUnavailable:
             return self._unavailable(visit)
         secret = await self._sessions.begin(person, tokens, visit.secret)
@@ -225,8 +237,9 @@ class _Own:
             return self._settings.home
         return given
 
-    def _failed(self, visit: Visit, reason: str, way_back: str = "/", **values: str) -> Response:
+    async def _failed(self, visit: Visit, reason: str, way_back: str = "/", **values: str) -> Response:
         LOGINS.labels(reason).inc()
+        await self._refusals.note(visit, Outcome.NOT_LOGGED_IN, reason, act=LOGIN)
         again = Action("login.again", login_path(way_back) if way_back != "/" else f"{self._settings.address}/")
         return self._answers.page(visit, 400, "failed", f"failed.{reason}", (again,), **values)
 

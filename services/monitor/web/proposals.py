@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.faults import texts_of
 from contracts.messages.fields import PersonId
+from contracts.rights.actor import Actor
 from contracts.rights.table import Act
 from contracts.values import Model
 from contracts.working_time.notices import Notice
@@ -136,7 +137,7 @@ def routes(host: Host) -> APIRouter:
     async def rules_proposal(
         number: Number, _: Annotated[Permit, host.access.may(Act.READ_RULES)]
     ) -> RulesProposalView:
-        proposal = await _find(host, rule_store.RULES, number)
+        proposal = await find_proposal(host, rule_store.RULES, number)
         content = rule_store.RULES.parse(number, proposal.body)
         return RulesProposalView(**_fields(proposal), rules=content)
 
@@ -144,7 +145,7 @@ def routes(host: Host) -> APIRouter:
     async def directory_proposal(
         number: Number, _: Annotated[Permit, host.access.may(Act.READ_DIRECTORY)]
     ) -> DirectoryProposalView:
-        proposal = await _find(host, directory_store.DIRECTORY, number)
+        proposal = await find_proposal(host, directory_store.DIRECTORY, number)
         content = directory_store.DIRECTORY.parse(number, proposal.body)
         return DirectoryProposalView(**_fields(proposal), directory=content)
 
@@ -169,17 +170,12 @@ def _add_settling(router: APIRouter, host: Host, document: VersionedDocument[Any
     async def approve(number: Number, permit: Annotated[Permit, changing]) -> VersionInForce:
         """Put a proposal in force, as its second person."""
 
-        async def work(connection: AsyncConnection) -> int:
-            return (await proposals.approve(connection, document, number, permit.actor))[0]
-
-        return VersionInForce(version=await _in_transaction(host, document, work))
+        return VersionInForce(version=await approve_proposal(host, document, number, permit.actor))
 
     @router.post(f"{path}/{{number}}/withdrawal", status_code=201, operation_id=f"withdraw_{document.kind}")
     async def withdraw(number: Number, permit: Annotated[Permit, changing]) -> WithdrawnProposal:
         """Settle a proposal without putting it in force."""
-        await _in_transaction(
-            host, document, lambda connection: proposals.withdraw(connection, document.kind, number, permit.actor)
-        )
+        await withdraw_proposal(host, document, number, permit.actor)
         return WithdrawnProposal(proposal=number)
 
 
@@ -198,7 +194,24 @@ async def _change(
     return await _in_transaction(host, document, work)
 
 
-async def _find(host: Host, document: VersionedDocument[Any], number: int) -> Proposal:
+async def approve_proposal(host: Host, document: VersionedDocument[Any], number: int, approver: Actor) -> int:
+    """Put a proposal in force, and return the number of the version. Raises `Problem`."""
+
+    async def work(connection: AsyncConnection) -> int:
+        return (await proposals.approve(connection, document, number, approver))[0]
+
+    return await _in_transaction(host, document, work)
+
+
+async def withdraw_proposal(host: Host, document: VersionedDocument[Any], number: int, actor: Actor) -> None:
+    """Settle a proposal without putting it in force. Raises `Problem`."""
+    await _in_transaction(
+        host, document, lambda connection: proposals.withdraw(connection, document.kind, number, actor)
+    )
+
+
+async def find_proposal(host: Host, document: VersionedDocument[Any], number: int) -> Proposal:
+    """An open proposal. Raises `Problem`."""
     return await _in_transaction(host, document, lambda connection: proposals.find(connection, document.kind, number))
 
 

@@ -10,15 +10,15 @@ from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.bilingual import both
-from contracts.rights.actor import Actor
 from contracts.rights.table import Act
 from services.files import limited_content
 from services.operator.databases import Unreachable, WrongChoice, chosen, on, on_service
 from services.operator.dead_letters.corrections import Corrected, NotCorrectable, corrected_record, parse_edit
 from services.operator.dead_letters.text import STATUS_ZH, as_utf8, detail, table
-from services.operator.login.actor import acting
+from services.operator.login.actor import Caller, calling
 from services.operator.options import DatabaseOptions
 from services.operator.output import end, file_errors, print_remark, print_result, wrong_option
+from services.runtime.security.access_record import AccessEntry
 from services.runtime.store import dead_letters
 from services.runtime.store.cases import state_of
 from services.runtime.store.dead_letters import EXTERNAL, ParkedLetter
@@ -40,7 +40,7 @@ class Settled:
     """Whether the case may have more letters."""
 
 
-Settle: TypeAlias = Callable[[AsyncEngine, Sequence[int], str | None, Actor | None], Awaitable[Settled]]
+Settle: TypeAlias = Callable[[AsyncEngine, Sequence[int], str | None, Caller], Awaitable[Settled]]
 
 
 def list_letters(
@@ -101,8 +101,8 @@ def settle(
         raise wrong_option(
             "name either numbers of letters or a --case", "请填写死信编号，或用 --case 指定办件，二者选一"
         )
-    actor = acting(options, service, Act.SETTLE_DEAD_LETTER)
-    settled = on_service(service, options, lambda engine: work(engine, numbers or [], case_id, actor))
+    caller = calling(options, service, Act.SETTLE_DEAD_LETTER)
+    settled = on_service(service, options, lambda engine: work(engine, numbers or [], case_id, caller))
     typer.echo(f"{both(*done)}: {', '.join(map(str, settled.numbers)) or both('none', '没有')}")
     for line in settled.refused:
         typer.echo(line, err=True)
@@ -123,7 +123,7 @@ def correct_letter(
     """Publish a corrected record in place of one letter, and print what holds now."""
     with file_errors():
         content = limited_content(file) if file is not None else None
-    actor = acting(options, service, Act.SETTLE_DEAD_LETTER)
+    caller = calling(options, service, Act.SETTLE_DEAD_LETTER)
 
     async def work(database: AsyncEngine) -> Corrected:
         found = await dead_letters.letters(database, status=None, number=number)
@@ -133,9 +133,16 @@ def correct_letter(
         if letter.status != "parked":
             raise NotCorrectable(*_settled(letter))
         state = await state_of(database, letter.case_id)
-        made = corrected_record(letter, [parse_edit(one) for one in sets], content, actor, reason, state)
+        made = corrected_record(letter, [parse_edit(one) for one in sets], content, caller.actor, reason, state)
         if not await dead_letters.correct(
-            database, number, made.case_id, made.topic, made.event, actor=actor, reason=reason
+            database,
+            number,
+            made.case_id,
+            made.topic,
+            made.event,
+            actor=caller.actor,
+            reason=reason,
+            entry=caller.entry(case_id=made.case_id, letter=number, settled="corrected"),
         ):
             raise NotCorrectable("has been settled meanwhile; nothing is left to do", "期间已处理，无须再操作")
         return made
@@ -151,24 +158,31 @@ def correct_letter(
     )
 
 
-async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | None, actor: Actor | None) -> Settled:
+async def replay(database: AsyncEngine, numbers: Sequence[int], case_id: str | None, caller: Caller) -> Settled:
     """Replay letters in the order in which they were parked. Those that cannot be replayed stay parked."""
     found, missing, more = await _wanted(database, numbers, case_id)
     obstacles = {letter.number: why for letter in found if (why := obstacle(letter)) is not None}
     good = tuple(letter.number for letter in found if letter.number not in obstacles)
-    await dead_letters.replay(database, good, actor)
+    await dead_letters.replay(database, good, caller.actor, _entry(caller, found, good, "replayed"))
     return Settled(good, (*missing, *(_about(number, why) for number, why in obstacles.items())), more)
 
 
 async def drop(
-    database: AsyncEngine, numbers: Sequence[int], case_id: str | None, actor: Actor | None, *, reason: str | None
+    database: AsyncEngine, numbers: Sequence[int], case_id: str | None, caller: Caller, *, reason: str | None
 ) -> Settled:
     """Drop letters. They remain on record, with the person and the reason if there are any."""
     found, missing, more = await _wanted(database, numbers, case_id)
     good = tuple(letter.number for letter in found if letter.status == "parked")
     settled = tuple(_about(one.number, _settled(one)) for one in found if one.status != "parked")
-    await dead_letters.drop(database, good, actor, reason)
+    await dead_letters.drop(database, good, caller.actor, reason, _entry(caller, found, good, "dropped"))
     return Settled(good, (*missing, *settled), more)
+
+
+def _entry(caller: Caller, letters: Sequence[ParkedLetter], settled: Sequence[int], how: str) -> AccessEntry:
+    """The entry of the record of access for letters that were settled at once."""
+    cases = {letter.case_id for letter in letters if letter.number in settled}
+    case_id = cases.pop() if len(cases) == 1 else None
+    return caller.entry(case_id=case_id or None, letters=", ".join(map(str, settled)), settled=how)
 
 
 async def _wanted(

@@ -20,7 +20,7 @@ from contracts.bilingual import both
 from contracts.rights.actor import Actor
 from contracts.rights.table import Act
 from services.operator.databases import on_service
-from services.operator.login.actor import Caller, calling
+from services.operator.login.actor import Caller, calling, recorded
 from services.operator.options import DatabaseOptions
 from services.operator.output import UNCHANGED, end, print_result, stop
 from services.operator.text_files import read_document_text
@@ -150,7 +150,9 @@ class OperatedDocument(Generic[D]):
                 author=caller.actor,
                 after=known,
             )
-            proposed = self._changed(options, propose)
+            proposed = self._changed(
+                options, recorded(propose, lambda made: caller.entry(proposal=made, summary=summary))
+            )
             print_result(
                 f"proposal {proposed} of the {self.kind} waits for a second person: 'onedoor {self.kind} approve "
                 f"{proposed}'",
@@ -160,7 +162,10 @@ class OperatedDocument(Generic[D]):
         put = partial(
             documents.put, document=self.document, content=after, summary=summary, after=known, author=caller.actor
         )
-        number = self._changed(options, put)
+        number = self._changed(
+            options,
+            recorded(put, lambda made: caller.entry(version=made, summary=summary) if made is not None else None),
+        )
         if number is None:
             raise self._no_change()
         self._print_in_force(options, number, wait=wait)
@@ -179,7 +184,7 @@ class OperatedDocument(Generic[D]):
 
     def approve(self, options: DatabaseOptions, number: int, *, yes: bool, wait: bool) -> None:
         """Print what a proposal changes, ask for confirmation unless ``yes``, and put it in force."""
-        actor = self._actor(options)
+        caller, actor = self._acting(options)
         proposal = self._on(options, self._settling(number, proposals.find))
         known, before = self.in_force(options)
         if proposal.after != known:
@@ -194,28 +199,33 @@ class OperatedDocument(Generic[D]):
         async def approve(connection: AsyncConnection, kind: str, number: int) -> int:
             return (await proposals.approve(connection, self.document, number, actor))[0]
 
-        version = self._changed(options, self._settling(number, approve))
+        version = self._changed(
+            options,
+            recorded(self._settling(number, approve), lambda made: caller.entry(proposal=number, version=made)),
+        )
         self._print_in_force(options, version, wait=wait)
 
     def withdraw(self, options: DatabaseOptions, number: int) -> None:
         """Settle a proposal without putting it in force."""
-        actor = self._actor(options)
-        self._on(options, self._settling(number, partial(proposals.withdraw, actor=actor)))
+        caller, actor = self._acting(options)
+        withdraw = self._settling(number, partial(proposals.withdraw, actor=actor))
+        self._on(options, recorded(withdraw, lambda _: caller.entry(proposal=number, withdrawn="yes")))
         print_result(f"proposal {number} of the {self.kind} is withdrawn", f"第 {number} 号变更已撤回")
 
     def caller(self, options: DatabaseOptions) -> Caller:
         """The person who gives the command, with the right to change the document. Raises `typer.Exit`."""
         return calling(options, self.service, self.act)
 
-    def _actor(self, options: DatabaseOptions) -> Actor:
-        actor = self.caller(options).actor
+    def _acting(self, options: DatabaseOptions) -> tuple[Caller, Actor]:
+        caller = self.caller(options)
+        actor = caller.actor
         if actor is None:
             raise stop(
                 "no directory is in force, so that nobody can propose or approve: put one in force with 'onedoor "
                 "directory apply'",
                 "尚无生效的人员名录，无人可以提交或批准：请先用 onedoor directory apply 启用",
             )
-        return actor
+        return caller, actor
 
     def _check(self, content: D) -> None:
         if (fault := self.obstacle(content)) is not None:

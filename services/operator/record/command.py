@@ -14,7 +14,11 @@ app = typer.Typer(
 )
 
 Service = Annotated[
-    str, typer.Option(callback=process_name, help="The service whose record it is, or identity for that of logins.")
+    str,
+    typer.Option(
+        callback=process_name,
+        help="The service whose record it is, identity for that of logins, or front for that of the one address.",
+    ),
 ]
 First = Annotated[
     datetime | None, typer.Option(formats=[DAY], help="First day, such as 2026-03-02; without it, five years ago.")
@@ -27,7 +31,7 @@ def verify(
     service: Service,
     key: Annotated[
         str | None,
-        typer.Option(help="Public key, 64 hexadecimal digits, from somebody you trust; see 'onedoor journal key'."),
+        typer.Option(help="Public key, 64 hexadecimal digits, from somebody you trust; see 'onedoor record key'."),
     ] = None,
     since: First = None,
     until: Last = None,
@@ -40,6 +44,15 @@ def verify(
 
     first, last = (day.date() if day is not None else None for day in (since, until))
     raise typer.Exit(verify_record(DatabaseOptions(database, folder), service, key, first, last))
+
+
+@app.command()
+def key(service: Service, database: Database = "", folder: Folder = None) -> None:
+    """Print the public key of a service's record. Send it separately from an export."""
+    from services.operator.journal.export import print_public_key
+    from services.operator.record.check import record_of
+
+    print_public_key(DatabaseOptions(database, folder), record_of(service))
 
 
 @app.command()

@@ -136,6 +136,6 @@ def together(entries: Sequence[AccessEntry]) -> list[AccessEntry]:
     return list(found.values())
 
 
-_REFUSED = ("not-logged-in", "no-right", "not-found")
+_REFUSED = ("not-logged-in", "no-right", "not-found", "foreign", "malformed")
 
 log = telemetry.logger(__name__)

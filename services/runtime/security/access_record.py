@@ -43,6 +43,10 @@ class Outcome(StrEnum):
     NO_RIGHT = "no-right"
     NOT_FOUND = "not-found"
     """There is no such thing, or it lies outside of the scope."""
+    FOREIGN = "foreign"
+    """A browser sent it from a page of another site."""
+    MALFORMED = "malformed"
+    """Its headers or its path mean different things to different servers."""
 
 
 class AccessEntry(NamedTuple):

@@ -14,6 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.rights.actor import Actor
+from services.runtime.security.access_record import AccessEntry
+from services.runtime.store import access_record
 from services.runtime.store.database import Driver
 
 EXTERNAL = "external"
@@ -177,37 +179,64 @@ async def parked(database: AsyncEngine) -> int:
         return int(await connection.scalar(_COUNT) or 0)
 
 
-async def replay(database: AsyncEngine, numbers: Sequence[int], actor: Actor | None = None) -> int:
+async def replay(
+    database: AsyncEngine, numbers: Sequence[int], actor: Actor | None = None, entry: AccessEntry | None = None
+) -> int:
     """Publish parked letters on their topics again, in order. Returns how many.
+
+    ``entry``: of the record of access, in the same transaction; so for the other acts.
 
     Letters without a case and replies of an external system cannot be replayed: their sender repeats them.
     """
     async with database.begin() as connection:
-        return int(await connection.scalar(_REPLAY, {"numbers": list(numbers), **_by(actor)}) or 0)
+        count = int(await connection.scalar(_REPLAY, {"numbers": list(numbers), **_by(actor)}) or 0)
+        await _record(connection, entry, count)
+    return count
 
 
 async def correct(
-    database: AsyncEngine, number: int, case_id: str, topic: str, event: str, *, actor: Actor | None, reason: str
+    database: AsyncEngine,
+    number: int,
+    case_id: str,
+    topic: str,
+    event: str,
+    *,
+    actor: Actor | None,
+    reason: str,
+    entry: AccessEntry | None = None,
 ) -> bool:
     """Publish this event in place of a parked letter, on record with its author and reason. Returns whether it was."""
     parameters = {"number": number, "case_id": case_id, "topic": topic, "event": event, "reason": reason}
     async with database.begin() as connection:
-        return bool((await connection.execute(_CORRECT, parameters | _by(actor))).rowcount)
+        count = (await connection.execute(_CORRECT, parameters | _by(actor))).rowcount
+        await _record(connection, entry, count)
+    return bool(count)
 
 
 async def drop(
-    database: AsyncEngine, numbers: Sequence[int], actor: Actor | None = None, reason: str | None = None
+    database: AsyncEngine,
+    numbers: Sequence[int],
+    actor: Actor | None = None,
+    reason: str | None = None,
+    entry: AccessEntry | None = None,
 ) -> int:
     """Mark parked letters as dropped. Returns how many. They remain on record until they are deleted."""
     parameters = {"numbers": list(numbers), "reason": reason}
     async with database.begin() as connection:
-        return int((await connection.execute(_DROP, parameters | _by(actor))).rowcount)
+        count = int((await connection.execute(_DROP, parameters | _by(actor))).rowcount)
+        await _record(connection, entry, count)
+    return count
 
 
 async def delete_settled(connection: AsyncConnection, age: timedelta, limit: int) -> int:
     """Delete at most ``limit`` letters that were settled so long ago, in machine time. Returns how many."""
     result = await connection.execute(_DELETE_SETTLED, {"age": age, "limit": limit})
     return int(result.rowcount)
+
+
+async def _record(connection: AsyncConnection, entry: AccessEntry | None, count: int) -> None:
+    if entry is not None and count:
+        await access_record.add(connection, [entry._replace(rows=count)])
 
 
 def _by(actor: Actor | None) -> dict[str, str | None]:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from contracts.messages.documents import PostsPublished, PublishedPost
 from contracts.rights.table import Role
 from onedoor.cli import app
-from tests.support.databases import put_posts_in_force
+from tests.support.databases import on_record, put_posts_in_force
 from tests.support.languages import in_both
 from tests.support.staff import ISSUER
 
@@ -56,6 +56,16 @@ def test_a_notice_counts_after_the_approval_at_monitor_and_then_on_this_machine(
     assert "by feng, approved by chu" in onedoor(monitor_database, "chu", "rules", "history")
     assert "in force already" in onedoor(monitor_database, "feng", *load)
     assert [file.name for file in folder.iterdir()] == ["CN-45 2026.json"]
+    entries = on_record(monitor_database)
+    assert [(one.act, one.outcome, one.person, one.roles, one.request) for one in entries] == [
+        ("rules.change", "no-right", "zhou", [], "onedoor"),
+        ("rules.change", "done", "feng", ["centre_manager"], "onedoor"),
+        ("rules.change", "done", "chu", ["operator"], "onedoor"),
+    ]
+    assert json.loads(entries[1].filter)["proposal"] == "1"
+    assert json.loads(entries[2].filter) == {"proposal": "1", "version": "1"}
+    onedoor(monitor_database, "feng", *load)  # what changes nothing is no act
+    assert len(on_record(monitor_database)) == len(entries)
 
 
 def test_other_rules_are_proposed_and_withdrawn(monitor_database: str, tmp_path: Path) -> None:
@@ -71,3 +81,7 @@ def test_other_rules_are_proposed_and_withdrawn(monitor_database: str, tmp_path:
     assert "is withdrawn" in onedoor(monitor_database, "feng", "rules", "withdraw", "1")
     assert "no open proposal 1" in onedoor(monitor_database, "feng", "rules", "approve", "1", "--yes", status=1)
     assert onedoor(monitor_database, "feng", "rules", "history") == ""
+    assert [(one.person, one.outcome) for one in on_record(monitor_database)] == [("chu", "done"), ("feng", "done")]
+    environment = {"ONEDOOR_DATABASE": monitor_database, "ONEDOOR_ISSUER": ISSUER.url, "ONEDOOR_TOKEN": "forged"}
+    assert CliRunner(env=environment).invoke(app, ("rules", "withdraw", "1")).exit_code == 1
+    assert [(one.person, one.outcome) for one in on_record(monitor_database)][2:] == [(None, "not-logged-in")]

@@ -30,7 +30,7 @@ from services.runtime.clock import machine_now
 from services.runtime.store import dead_letters, tables
 from services.runtime.store.database import DedicatedConnection
 from services.runtime.store.dead_letters import DeadLetter, make_dead_letter
-from tests.support.databases import put_posts_in_force
+from tests.support.databases import on_record, put_posts_in_force
 from tests.support.languages import in_both
 from tests.support.messages import CASE_ID, MONDAY, CaseMessages, plan, plan_step
 from tests.support.runtime.toy import TOPIC, case, instruction, toy
@@ -304,6 +304,11 @@ def test_who_settles_a_letter_has_a_login_with_the_right_and_stands_beside_it(
     put_posts_in_force(database, POSTS.replace(leave=(absent,)))
     assert onedoor(*arguments, person="he").exit_code == 0
     assert "by       he (li): " in onedoor("show", "1").stdout
+    entries = on_record(database)
+    assert [one.outcome for one in entries] == ["no-right", "no-right", "not-logged-in", "done"]
+    done = entries[-1]
+    assert done.act == "letter.settle"
+    assert (done.person, done.on_behalf_of, done.case_id, done.rows) == ("he", "li", case(1), 1)
 
 
 @pytest.mark.parametrize("arguments", SETTLING)

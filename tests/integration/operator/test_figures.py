@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from onedoor.cli import app
 from services.operator.databases import connected
+from tests.support.databases import on_record
 
 FACT = """
     INSERT INTO commitment_facts (case_id, commitment, kind, owner, region, matter, opened_on, due_on, paused)
@@ -23,6 +24,10 @@ def test_figures_are_counted_anew(monitor_database: str) -> None:
     # On five levels, by day and by month: one received on the second, due on the ninth.
     assert "15 rows of figures were different" in recount(monitor_database)
     assert "0 rows of figures were different" in recount(monitor_database)
+    assert [(one.act, one.outcome, one.rows) for one in on_record(monitor_database)] == [
+        ("board.recount", "done", 15),
+        ("board.recount", "done", 0),
+    ]
 
 
 def recount(database: str) -> str:

@@ -13,6 +13,7 @@ from services.monitor.web.pages.alerts import acknowledgement, alert, listing
 from services.monitor.web.pages.bulletin import page as bulletin
 from services.monitor.web.pages.bulletin.document import Documents
 from services.monitor.web.pages.case_time import page as case_time
+from services.monitor.web.pages.proposals import page as proposals
 from services.monitor.web.pages.worklists import lists
 from services.runtime.http.pages.languages import LANGUAGES
 from services.runtime.http.pages.rendering import Pages
@@ -35,6 +36,7 @@ def routes(
     alert.add(router, pages, host, names)
     case_time.add(router, pages, host, names)
     audit.add(router, pages, host)
+    proposals.add(router, pages, host, names)
     return router
 
 

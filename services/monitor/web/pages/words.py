@@ -12,7 +12,6 @@ from contracts.bilingual import Language
 from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.rights.posts import PostName
-from contracts.rights.table import Role
 from contracts.working_time import phrases
 from contracts.working_time.hours import OfficeHours
 from contracts.zone import CHINA
@@ -21,6 +20,7 @@ from services.monitor.core.notifications.directory import Directory
 from services.monitor.store.notifications import directory_store
 from services.monitor.web.pages.filters import place_name
 from services.runtime.http.pages.languages import N_
+from services.runtime.http.pages.words import ROLES
 
 
 class NameOf(Protocol):
@@ -59,20 +59,7 @@ POSTS: Mapping[PostName, str] = {
     "operator": N_("operator"),
     "auditor": N_("auditor"),
 }
-"""The posts of a directory that are named as in the one that comes with onedoor."""
-
-ROLES: Mapping[Role, str] = {
-    Role.WINDOW_CLERK: POSTS["clerk"],
-    Role.CHIEF_REVIEWER: POSTS["office"],
-    Role.DEPARTMENT_HEAD: POSTS["head"],
-    Role.SUPERVISOR: POSTS["supervisor"],
-    Role.AUDITOR: POSTS["auditor"],
-    Role.CENTRE_MANAGER: POSTS["manager"],
-    Role.OPERATOR: POSTS["operator"],
-    Role.IMPORTING_SYSTEM: N_("importing system"),
-    Role.DEPARTMENT_SYSTEM: N_("department system"),
-}
-"""Posts with another name are called by their role."""
+"""The posts of a directory that are named as in the one that comes with onedoor; others are called by their role."""
 
 
 class Words:

@@ -41,15 +41,15 @@ ACTS: Mapping[str, str] = {
 """Each act, as an auditor reads it."""
 
 ROLES: Mapping[str, str] = {
-    Role.WINDOW_CLERK: N_("Window clerk"),
-    Role.CHIEF_REVIEWER: N_("Chief reviewer"),
-    Role.DEPARTMENT_HEAD: N_("Department head"),
-    Role.SUPERVISOR: N_("Supervisor"),
-    Role.AUDITOR: N_("Auditor"),
-    Role.CENTRE_MANAGER: N_("Centre manager"),
-    Role.OPERATOR: N_("Operator"),
-    Role.IMPORTING_SYSTEM: N_("Importing system"),
-    Role.DEPARTMENT_SYSTEM: N_("Department system"),
+    Role.WINDOW_CLERK: N_("window clerk"),
+    Role.CHIEF_REVIEWER: N_("chief reviewer"),
+    Role.DEPARTMENT_HEAD: N_("department head"),
+    Role.SUPERVISOR: N_("supervisor"),
+    Role.AUDITOR: N_("auditor"),
+    Role.CENTRE_MANAGER: N_("centre manager"),
+    Role.OPERATOR: N_("operator"),
+    Role.IMPORTING_SYSTEM: N_("importing system"),
+    Role.DEPARTMENT_SYSTEM: N_("department system"),
 }
 """Each role."""
 
@@ -64,6 +64,8 @@ OUTCOMES: Mapping[str, str] = {
     Outcome.NOT_LOGGED_IN: N_("refused: not logged in"),
     Outcome.NO_RIGHT: N_("refused: no right"),
     Outcome.NOT_FOUND: N_("refused: not found"),
+    Outcome.FOREIGN: N_("refused: from another site"),
+    Outcome.MALFORMED: N_("refused: misleading headers or path"),
 }
 """Each outcome of a request."""
 

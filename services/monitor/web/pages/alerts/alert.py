@@ -43,7 +43,7 @@ IN_ANOTHER_TAB = f"{CONFIRM}?{urlencode({'next': '/session/done'})}"
 
 UPHELD = N_("Decision")
 
-_CHALLENGE = f'Bearer error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
+CHALLENGE = f'Bearer error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
 
 
 class AppealForm(Model):
@@ -156,7 +156,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             **values,
         )
         if typed.stale:
-            response.headers["WWW-Authenticate"] = _CHALLENGE
+            response.headers["WWW-Authenticate"] = CHALLENGE
         return response
 
     async def load(words: Words, number: int, scope: Scope) -> AlertRecord:

@@ -26,7 +26,7 @@ from services.runtime.store.access_record import COUNTED, RecordFilter
 PAGE_ROWS = 50
 """Entries of a page."""
 
-REFUSALS = (Outcome.NOT_LOGGED_IN, Outcome.NO_RIGHT, Outcome.NOT_FOUND)
+REFUSALS = (Outcome.NOT_LOGGED_IN, Outcome.NO_RIGHT, Outcome.NOT_FOUND, Outcome.FOREIGN, Outcome.MALFORMED)
 """The outcomes of requests that were refused."""
 
 LABELS = {
