@@ -20,6 +20,7 @@ PAGES: Mapping[str, tuple[str, ...]] = {
     "intake": ("desk", "cases", "items", "entry", "authority"),
     "routing": ("story", "lead"),
     "monitor": (
+        "home",
         "board",
         "due",
         "overdue",

@@ -1,6 +1,7 @@
-"""``python -m tools [schemas|diagrams|settings|rights|catalogue|texts]``: write generated files anew.
+"""``python -m tools [schemas|diagrams|settings|rights|catalogue|texts|pictures]``: write generated files anew.
 
-Without a name, as ``make generated`` has it, all are written. The tests compare each file with the code.
+Without a name, as ``make generated`` has it, all but the pictures are written, and the tests compare each file with the
+code. The pictures of the guide are those of the last run of the tests of pages.
 """
 
 import sys
@@ -40,6 +41,15 @@ def _texts() -> Path:
     return texts.SERVICES
 
 
+def _pictures() -> Path:
+    from tools import pictures  # its library is needed here only
+
+    try:
+        return pictures.write()
+    except pictures.NotTaken as reason:
+        sys.exit(str(reason))
+
+
 WRITERS: Mapping[str, Callable[[], Path]] = {
     "schemas": _schemas,
     "diagrams": _diagrams,
@@ -50,14 +60,16 @@ WRITERS: Mapping[str, Callable[[], Path]] = {
 }
 """Name -> writes the file or folder and gives its path."""
 
+PICTURES = "pictures"
+
 
 def main(names: Sequence[str]) -> None:
     """Write what is named, or everything."""
-    if unknown := [name for name in names if name not in WRITERS]:
-        sys.exit(f"{unknown[0]!r} is not generated: choose from {', '.join(WRITERS)}")
+    if unknown := [name for name in names if name not in (*WRITERS, PICTURES)]:
+        sys.exit(f"{unknown[0]!r} is not generated: choose from {', '.join((*WRITERS, PICTURES))}")
     for name in names or WRITERS:
         try:
-            path = WRITERS[name]()
+            path = _pictures() if name == PICTURES else WRITERS[name]()
         except schemas.Breaking as breaking:
             sys.exit(f"{name}: nothing is written, because old readers or old messages would break:\n{breaking}")
         sys.stdout.write(f"{name}: written to {path}\n")

@@ -29,10 +29,10 @@ directory in force (`onedoor directory`), of which each has a role. What the tab
   [on record](operate.md#the-record-of-access).
 
 The directory reaches every process by the topic `onedoor.documents`, usually within a second, so that no request asks
-another service. Its records are authenticated by `ONEDOOR_DOCUMENTS_KEY`: somebody who can write to Kafka and does not have
-this key gives nobody a right. `contracts/rights/table.py` has the table, `services/runtime/security/access.py` the checks, and
-`tests/contract/test_endpoint_rights.py` tries every endpoint with every role. The attacks that are tried on every change
-stand in [attacks.md](attacks.md).
+another service. Its records are authenticated by `ONEDOOR_DOCUMENTS_KEY`: somebody who can write to Kafka and does
+not have this key gives nobody a right. `contracts/rights/table.py` has the table,
+`services/runtime/security/access.py` the checks, and `tests/contract/test_endpoint_rights.py` tries every endpoint
+with every role. The attacks that are tried on every change stand in [attacks.md](attacks.md).
 """
 
 _MARK = {Extent.POST: "post", Extent.REGION: "region", Extent.ALL: "all", None: ""}

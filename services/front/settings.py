@@ -56,7 +56,7 @@ class FrontSettings(HttpSettings):
         "its `pages` for people who have logged in, and of its `public` ones: "
         '{"monitor": {"addresses": ["http://127.0.0.1:8001"], "pages": ["board"]}}. See operate.md.'
     )
-    home: str = Field("/board", pattern=r"^/[a-z0-9/-]+$", description="The page to which `/` leads.")
+    home: str = Field("/home", pattern=r"^/[a-z0-9/-]+$", description="The page to which `/` leads.")
     database: DatabaseAddress = Field(
         description="The front's own database: postgresql+asyncpg://user:password@host/name?ssl=verify-full. Without "
         "the end on this machine only."

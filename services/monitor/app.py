@@ -43,7 +43,7 @@ def background(host: ServiceHost[MonitoredCase]) -> Sequence[Loop]:
     own = read(MonitorSettings)
     quiet, longest = timedelta(seconds=own.digest_quiet_s), timedelta(seconds=own.digest_longest_s)
     collector = DigestCollector(host.database, host.clock)
-    builder = DigestBuilder(host.database, host.clock, quiet, longest)
+    builder = DigestBuilder(host.database, host.clock, quiet, longest, _names(host))
     sender = DigestSender(host.database, own.channels, host.settings.call_timeout_s)
     return [
         Loop("figures", FigureCounter(host.database, own.figures_longest_s).run_once, FIGURES_S),
@@ -64,9 +64,9 @@ def routes(host: ServiceHost[MonitoredCase]) -> APIRouter:
     for part in (alert_actions, directory, holds, proposals, rules, stream):
         router.include_router(part.routes(host))
     names = _names(host)
-    for limited in (alerts, cases, digests, doubtful_times):
+    for limited in (cases, digests):
         router.include_router(limited.routes(host, queries))
-    for listed in (board_cases, due, overdue):
+    for listed in (alerts, board_cases, doubtful_times, due, overdue):
         router.include_router(listed.routes(host, queries, names))
     pools = read(MonitorSettings).region_pools
     router.include_router(board.routes(host, queries, pools, names))

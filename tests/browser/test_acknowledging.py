@@ -47,7 +47,7 @@ async def test_exactly_the_ticked_ones_are_listed_again_and_each_has_a_result(
         await expect(page.get_by_role("heading", level=1)).to_have_text("已由您签收 1 件，共 2 件")
         await expect(page.locator(".done")).to_contain_text(f"{RED} 不动产权属审核")
         await expect(page.locator(".done")).to_contain_text(WHY)
-        await expect(page.locator(".notice")).to_contain_text("周宁（督办人员） 4月14日 10:24 签收")
+        await expect(page.locator(".notice")).to_contain_text("周宁（监督人员） 4月14日 10:24 签收")
         await expect(page.locator(".notice")).to_contain_text("我来处理。")
         await page.reload()  # reads the record, and does nothing again
         await page.get_by_role("link", name="返回清单").last.click()

@@ -76,9 +76,9 @@ async def test_an_appeal_is_decided_after_a_fresh_login_and_is_then_on_record(
         await page.set_extra_http_headers(ISSUER.header(SUPERVISOR))
         await page.get_by_role("button", name="裁决", exact=True).click()
         await expect(page).to_have_url(re.compile("done=decided"))
-        await expect(page.locator(".done")).to_contain_text(f"周宁（督办人员）, 4月14日 10:24: 驳回. {WHY}")
+        await expect(page.locator(".done")).to_contain_text(f"周宁（监督人员），4月14日 10:24：驳回。{WHY}")
         await expect(page.locator(".answer")).to_contain_text("申诉已驳回，此牌维持。")
-        await expect(page.locator(".story")).to_contain_text("周宁（督办人员） 驳回对黄牌的申诉")
+        await expect(page.locator(".story")).to_contain_text("周宁（监督人员） 驳回对黄牌的申诉")
         await expect(page.locator("#decide")).to_have_count(0)
 
 
@@ -106,6 +106,12 @@ async def test_a_department_appeals_and_does_not_decide_its_own_appeal(
     at_work.monitor.process.access.holders = PEOPLE
     number = await alert_number(at_work.monitor, RED, Rung.RED, "step/review")
     async with window(browser, at_work.address, ISSUER.header(APPELLANT), "en", java_script_enabled=False) as page:
+        await page.set_extra_http_headers(ISSUER.header("nobody"))
+        await page.goto("/home")
+        await expect(page.locator("main")).to_contain_text("Ask for a post: 冯远 (centre manager), Everybody")
+        await page.set_extra_http_headers(ISSUER.header(APPELLANT))
+        await page.goto("/home")
+        await expect(page).to_have_url(re.compile("/board$"))
         await page.goto(f"/alerts/{number}")
         await page.get_by_role("button", name="Appeal").click()
         await expect(page.locator(".problem")).to_contain_text("Reason")

@@ -67,6 +67,7 @@ async def test_a_supervisor_holds_the_time_of_a_case_and_lets_it_run_again(
         await expect(page.locator("tr[data-row]")).to_have_count(0)
         await page.goto(f"/time/{SOON}")
         await expect(page.locator("#hold-section")).to_contain_text("若现在恢复，承诺时限为")
+        await expect(page.locator("#hold-section")).to_contain_text("等待上级批复 Everybody（窗口人员）")
         await page.get_by_label("理由").fill("已批复")
         await page.get_by_role("button", name="恢复计时").click()
         await expect(page.locator(".done")).to_contain_text("至 4月14日 10:24")
@@ -109,7 +110,7 @@ async def test_a_supervisor_settles_a_time_that_cannot_be_true(browser: Browser,
         await expect(settle.get_by_label("理由")).to_have_value("以窗口登记为准")
         await settle.get_by_label("以此时间为准").fill("2026-03-31T16:00")
         await page.get_by_role("button", name="认定时间").click()
-        await expect(page.locator(".done")).to_contain_text("不动产权属审核: 3月31日 16:00. 以窗口登记为准")
+        await expect(page.locator(".done")).to_contain_text("不动产权属审核：3月31日 16:00。以窗口登记为准")
         await expect(page.locator("main")).to_contain_text(
             "Everybody（窗口人员） 4月14日 10:24 认定：以 3月31日 16:00 为准。"
         )

@@ -1,7 +1,9 @@
 """The lists of due and overdue commitments in a browser, as a supervisor uses them."""
 
 import re
+from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -9,6 +11,7 @@ from playwright.async_api import Browser, expect
 from sqlalchemy import event
 
 from contracts.messages.alerts import Rung
+from services.monitor.jobs.figure_counter import FigureCounter
 from tests.browser.conftest import MonitorAtWork
 from tests.browser.worklist_data import FAULT, LAND, NOW, QINGXIU, RED, SOON, YELLOW, alert_number
 from tests.support.monitor_process import alert_raised
@@ -140,3 +143,53 @@ async def test_a_list_works_by_keys_alone(browser: Browser, at_work: MonitorAtWo
         assert await boxes.nth(0).is_checked(), "a single key does nothing where it is turned off"
         await page.keyboard.press("Enter")
         await expect(page).to_have_url(re.compile(f"/time/{RED}"))
+        await page.evaluate("localStorage.clear()")
+        await page.reload()
+        way = page.get_by_role("navigation", name="Records of the list")
+        await expect(way).to_contain_text("1 of 5")
+        await page.keyboard.press("]")
+        await expect(way).to_contain_text("2 of 5")
+        await page.keyboard.press("[")
+        await expect(way).to_contain_text("1 of 5")
+        await page.get_by_role("link", name="Back to the list").click()
+        await expect(page).to_have_url(re.compile("/overdue$"))
+
+
+LINK = '<a href="([^"]+)" rel="{}">'
+
+
+@pytest.mark.parametrize(
+    ("path", "record", "counted"),
+    [
+        ("/overdue?region=4501", "time", True),
+        ("/overdue?region=4501", "alerts", True),
+        ("/due?days=3", "time", True),
+        ("/alerts?state=standing", "alerts", True),
+        ("/alerts?state=all&rung=yellow", "time", False),
+        ("/board/cases?figure=received&kind=step&period=2026", "time", True),
+    ],
+)
+async def test_records_lead_through_the_list_that_they_were_opened_from(
+    at_work: MonitorAtWork, path: str, record: str, counted: bool
+) -> None:
+    while await FigureCounter(at_work.monitor.process.database, 0, lambda _: 0.0).run_once():
+        pass
+    async with httpx2.AsyncClient(base_url=at_work.address, headers=STAFF) as client:
+        content = (await client.get(path)).text
+        opened = [unescape(link) for link in re.findall(rf'href="(/{record}/[^"?]+\?list=[^"]+)"', content)]
+        assert len(opened) > 1
+        address, walked = opened[0], []
+        for place in range(1, len(opened) + 1):
+            walked.append(address)
+            content = (await client.get(address)).text
+            assert (f"第 {place} 件，共 {len(opened)} 件" in content) is counted
+            before, after = (re.search(LINK.format(rel), content) for rel in ("prev", "next"))
+            assert (unescape(before[1]) if before else None) == (walked[-2] if place > 1 else None)
+            assert (after is None) is (place == len(opened))
+            address = unescape(after[1]) if after else ""
+        assert walked == opened, "the records follow each other as the rows of the list do"
+        for wrong in ("https://evil.example/", "/overdue?rung=none", "/board"):
+            assert (
+                "rel="
+                not in (await client.get(f"{walked[0].partition('?')[0]}?list={quote(wrong)}")).text.split("<main")[1]
+            )

@@ -17,7 +17,7 @@ from onedoor.cli import app
 from services.front.web import figures
 from services.runtime import telemetry
 from services.runtime.store.database import SERVER_SETTINGS
-from tools import drawings, settings_table
+from tools import drawings, pictures, settings_table
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -183,3 +183,11 @@ def test_a_diagram_shows_every_move() -> None:
     assert "open --> decided: TaskDone" in drawn
     assert "[*] --> open: CaseAccepted" in drawn
     assert "decided --> [*]" in drawn
+
+
+def test_the_pictures_of_the_guide_are_few_small_and_shown() -> None:
+    sizes = {path.name: path.stat().st_size for path in pictures.FOLDER.iterdir()}
+    assert sizes.keys() == {f"{name}.png" for name in pictures.PICTURES}, "make them anew: python -m tools pictures"
+    assert len(sizes) <= 8 and max(sizes.values()) < 120_000
+    guide = (ROOT / "docs" / "supervisor.md").read_text(encoding="utf-8")
+    assert all(f"pictures/{name}" in guide for name in sizes)

@@ -39,6 +39,7 @@ PUBLIC = {
     ("intake", "GET", "/cases/{number}"): "the secret of the case is asked for",
     ("intake", "POST", "/cases/{number}/tracking"): "the secret of the case is asked for",
     ("intake", "GET", "/catalogue"): "the catalogue is public",
+    ("pages of monitor", "GET", "/home"): "it shows nothing but the way to the first page of each person",
     **{
         (f"pages of {service}", "GET", f"/assets/{service}/{{file}}"): "style and script are the same for all"
         for service in ("intake", "routing", "monitor", "identity")

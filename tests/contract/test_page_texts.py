@@ -9,6 +9,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from jinja2 import Environment
 
+from services.front.web.texts import TEXTS
 from tools import texts
 
 PACKAGES = [path.parent for path in texts.catalogues()]
@@ -56,6 +57,68 @@ def forms(text: object) -> tuple[str, ...]:
 def values(text: str) -> set[str]:
     """What is filled into a text."""
     return set(re.findall(r"%\([a-z_0-9]+\)s|\{[a-z_]+\}", text))
+
+
+NO_NUMBER = {
+    *(
+        "address",
+        "calendar",
+        "channel",
+        "code",
+        "counts",
+        "county",
+        "day",
+        "fault",
+        "figure",
+        "high",
+        "id",
+        "limit",
+        "low",
+    ),
+    *("name", "now", "other", "owner", "periods", "person", "phrase", "place", "post", "program", "reason", "rung"),
+    *("mean_days", "mean_days_committed", "points"),  # to two decimals, and those have a plural
+    *("service", "since", "step", "time", "title", "value", "when"),
+}
+"""What is filled into texts and is no number. A new name that a plural follows is taken for one."""
+
+_AFTER_NUMBER = re.compile(r"(?:%\((\w+)\)s|\{(\w+)\})((?: [a-z]+){1,3})")
+
+_AGREES = re.compile(r"\b(?:are|have|were|(?!is\b|has\b|was\b|this\b|its\b)[a-z]+s)\b")
+
+_SEVERAL = re.compile(r"(?:All|None of the|at most) (?=%\(number\)s)")
+"""Before a number that is never one."""
+
+
+def disagreeing(text: str) -> bool:
+    """Whether a text without a plural has a number and words behind it that would differ for one."""
+    found = _AFTER_NUMBER.finditer("" if _SEVERAL.search(text) else text)
+    return any((one[1] or one[2]) not in NO_NUMBER and _AGREES.search(one[3]) is not None for one in found)
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: str(package.relative_to(texts.SERVICES)))
+def test_what_agrees_with_a_number_has_a_plural(package: Path) -> None:
+    plain = [str(message.id) for message in texts.read(package / texts.NAME) if isinstance(message.id, str)]
+    assert [text for text in plain if disagreeing(text)] == [], "give it two texts: ngettext, NN_"
+
+
+def test_the_texts_of_the_front_need_no_plural() -> None:
+    assert [english for english, _ in TEXTS.values() if disagreeing(english)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "disagrees"),
+    [
+        ("None of 1 departments", False),
+        ("Of %(number)s departments none", True),
+        ("%(soon)s are due", True),
+        ("{n} more departments", True),
+        ("%(number)s with a red card", False),
+        ("All %(number)s counties have it", False),
+        ("%(name)s has decided", False),
+    ],
+)
+def test_a_number_that_needs_a_plural_is_found(text: str, disagrees: bool) -> None:
+    assert disagreeing(text) is disagrees
 
 
 class Visible(HTMLParser):

@@ -77,7 +77,7 @@ class Issuer:
 
 ISSUER = Issuer()
 
-TOKEN = ISSUER.token(EVERYBODY)
+TOKEN = ISSUER.token(EVERYBODY, name="Everybody")
 STAFF = {"Authorization": f"Bearer {TOKEN}"}
 
 POSTS = PostsPublished(

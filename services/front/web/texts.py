@@ -15,11 +15,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "ended.title": ("Your login has ended", "登录已结束"),
     "ended.idle": (
-        "It was not used for {minutes} minutes. Nothing that was sent before is lost.",
+        "It was not used for {minutes} min. Nothing that was sent before is lost.",
         "已有 {minutes} 分钟没有操作。此前提交的内容均已保存。",
     ),
     "ended.too-long": (
-        "A login lasts {hours} hours at most. Nothing that was sent before is lost.",
+        "A login lasts {hours} h at most. Nothing that was sent before is lost.",
         "一次登录最长 {hours} 小时。此前提交的内容均已保存。",
     ),
     "ended.refused": (
@@ -90,7 +90,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "slow.title": ("This takes too long", "用时过长"),
     "slow.text": (
-        "{service} has not answered within {seconds} seconds. Ask for less, such as a shorter period, or try again in "
+        "{service} has not answered within {seconds} s. Ask for less, such as a shorter period, or try again in "
         "a minute. Before you send a form again, look whether it was saved.",
         "{service} 在 {seconds} 秒内没有应答。请缩小查询范围（例如更短的时段），或一分钟后重试。再次提交表单前，"
         "请先查看是否已保存。",

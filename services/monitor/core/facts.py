@@ -119,6 +119,8 @@ def suspension_record(message: CaseSuspended | CaseHeld) -> SuspensionRecord:
         since=message.since,
         until=message.until,
         recorded_at=message.recorded_at,
+        by=message.by if isinstance(message, CaseHeld) else None,
+        on_behalf_of=message.on_behalf_of if isinstance(message, CaseHeld) else None,
     )
 
 

@@ -10,12 +10,19 @@ NOTHING = NamesPublished(departments=(), items=())
 """Before intake has published a catalogue, everything is called by its code."""
 
 
+MOST_OFFERED = 200
+
+
 class Names:
     """The names of one catalogue. What it lacks, such as an item of an older one, keeps its code for a name."""
 
     def __init__(self, published: NamesPublished) -> None:
         self._departments = _by_key(published.departments)
         self._matters = _by_key((*published.items, *published.bundles))
+        self._codes: dict[str, list[str]] = {}
+        for code, entry in self._matters.items():
+            for name in {entry.zh, entry.en} - {None}:
+                self._codes.setdefault(str(name), []).append(code)
         self._steps = {(one.key, step): item for one in published.bundles for step, item in one.steps.items()}
 
     def department(self, name: str, language: Language) -> str:
@@ -38,6 +45,17 @@ class Names:
         """The step of a case in both languages; None as for `step`."""
         return _both(self._item_of(key, matter))
 
+    def code_of(self, text: str) -> str:
+        """The code of the item or the bundle with this name; the text itself if none has it, or several have."""
+        codes = self._codes.get(text.strip(), ())
+        return codes[0] if len(codes) == 1 else text
+
+    def offered(self, language: Language) -> list[str]:
+        """The names of all items and bundles, to choose from; none where there are more than anybody looks through."""
+        if len(self._matters) > MOST_OFFERED:
+            return []
+        return [self.matter(code, language) for code in self._matters]
+
     def _item_of(self, key: CommitmentKey, matter: str) -> CatalogueName | None:
         """The item of a step: that of the bundle, or the item that a case without a bundle is about."""
         if not key.startswith(STEP_PREFIX):
@@ -52,7 +70,7 @@ class NamesInForce:
     def __init__(self, document: Callable[[], NamesPublished | None]) -> None:
         self._document = document
         self._published: NamesPublished = NOTHING
-        self._names = Names(NOTHING)
+        self._names = CODES
 
     def __call__(self) -> Names:
         """The names by the document in force now."""
@@ -76,3 +94,7 @@ def _both(entry: CatalogueName | None) -> str | None:
     if entry is None:
         return None
     return f"{entry.en} ({entry.zh})" if entry.en is not None else entry.zh
+
+
+CODES = Names(NOTHING)
+"""Everything by its code."""

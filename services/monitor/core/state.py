@@ -9,7 +9,7 @@ from contracts.envelope import Code, Instant, Name
 from contracts.messages.alerts import IssueKind
 from contracts.messages.cases import ChangeId, SuspensionKind
 from contracts.messages.commitments import CASE, CommitmentKey, Kind, kind_of
-from contracts.messages.fields import Region
+from contracts.messages.fields import PersonId, Region
 from contracts.messages.tasks import TaskDelivered, TaskDone, TaskSuspended, TimeField, TimeSettled
 from contracts.values import Value
 from services.monitor.core.commitment import TrackedCommitment
@@ -30,6 +30,9 @@ class SuspensionRecord(Value):
     since: Instant
     until: Instant | None = None
     recorded_at: Instant
+    by: PersonId | None = None
+    """The supervisor who began a hold, or has ended it."""
+    on_behalf_of: PersonId | None = None
 
     def later(self, other: "SuspensionRecord") -> "SuspensionRecord":
         """The one of two reports of the same suspension that counts, whichever arrived first."""

@@ -10,7 +10,7 @@ A digest also lists the doubtful times that its person may settle and nobody has
 else is sent only if one of them is new.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from contracts.bilingual import Language
 from contracts.messages.alerts import Rung
 from contracts.messages.tasks import TimeField
 from services.monitor.core.deadlines import suspensions_without_effect
+from services.monitor.core.names import CODES, Names
 from services.monitor.core.notifications.digest_text import (
     MAX_LINES,
     URGENCY,
@@ -60,13 +61,21 @@ class _Message(NamedTuple):
 
 
 class DigestBuilder:
-    """Call `run_once` periodically. ``quiet`` and ``longest``: how long a digest stays open."""
+    """Call `run_once` periodically. ``quiet`` and ``longest``: how long a digest stays open; ``names``: see `Names`."""
 
-    def __init__(self, database: AsyncEngine, clock: Clock, quiet: timedelta, longest: timedelta) -> None:
+    def __init__(
+        self,
+        database: AsyncEngine,
+        clock: Clock,
+        quiet: timedelta,
+        longest: timedelta,
+        names: Callable[[], Names] = lambda: CODES,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._quiet = quiet
         self._longest = longest
+        self._names = names
 
     async def run_once(self) -> bool:
         """Build the next digests that are ready, with those of people who share an address. Returns whether there may
@@ -117,6 +126,7 @@ class DigestBuilder:
                 sum(count.alerts for count in own) - len(shown),
                 now,
                 doubtful,
+                self._names(),
             )
             for message, own, shown, doubtful in zip(messages, counts, lines, doubts, strict=True)
         ]

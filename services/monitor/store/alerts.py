@@ -12,6 +12,7 @@ from contracts.messages.commitments import CommitmentKey
 from contracts.rights.scope import Scope
 from services.monitor.core.notifications.policy import Alert
 from services.monitor.store.lists.filters import Query
+from services.monitor.store.lists.neighbours import Neighbour, Neighbours
 from services.runtime.store.scopes import within
 
 _CONDITIONS = {
@@ -48,6 +49,38 @@ def everything(filters: Mapping[str, Any], scope: Scope, limit: int | None, stat
     conditions = " AND ".join([*(_CONDITIONS[name] for name in filters), f"({_STATES[state]})", inside])
     query = text(f"SELECT * FROM alerts WHERE {conditions} ORDER BY number DESC LIMIT :limit")
     return query, {**filters, **parameters, "limit": limit}
+
+
+_BESIDE = """
+    (SELECT TRUE AS is_next, case_id, commitment, number FROM alerts WHERE number < :number AND {conditions}
+        ORDER BY number DESC LIMIT 1)
+    UNION ALL
+    (SELECT FALSE, case_id, commitment, number FROM alerts WHERE number > :number AND {conditions}
+        ORDER BY number LIMIT 1)
+"""
+
+_PLACE = """
+    SELECT count(*) FILTER (WHERE number >= :number), count(*), coalesce(bool_or(number = :number), FALSE)
+    FROM alerts WHERE {conditions}
+"""
+
+
+async def neighbours(
+    connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope, state: str, number: int
+) -> Neighbours:
+    """The alerts before and after one in the list of `newest`. Of ``all`` nobody counts the number."""
+    inside, parameters = within(scope)
+    conditions = " AND ".join([*(_CONDITIONS[name] for name in filters), f"({_STATES[state]})", inside])
+    values = {**filters, **parameters, "number": number}
+    beside = {
+        row.is_next: Neighbour(row.case_id, row.commitment, row.number)
+        for row in await connection.execute(text(_BESIDE.format(conditions=conditions)), values)
+    }
+    place = of = None
+    if state != "all":
+        place, of, is_listed = (await connection.execute(text(_PLACE.format(conditions=conditions)), values)).one()
+        place = place if is_listed else None
+    return Neighbours(beside.get(False), beside.get(True), place, of)
 
 
 async def open_counts(connection: AsyncConnection, filters: Mapping[str, Any], scope: Scope) -> dict[str, int]:

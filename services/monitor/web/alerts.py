@@ -12,11 +12,12 @@ from contracts.messages.commitments import CommitmentKey
 from contracts.messages.fields import PersonId, Region
 from contracts.rights.table import Act
 from contracts.values import Model
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, platform_issues
 from services.monitor.store.lists.filters import NO_NUL, REGION
 from services.monitor.store.lists.query_limits import LimitedQueries
-from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, file_of
+from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, NameColumns, file_of
 from services.monitor.web.routers import monitor_router
 from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.bodies.timestamps import reject_numbers
@@ -58,6 +59,10 @@ class AlertView(Model):
     appeal_decided_for: PersonId | None
     appeal_upheld: bool | None
     appeal_decision: str | None = Field(description="The supervisor's reason.")
+
+
+class AlertLine(NameColumns, AlertView):
+    """An alert in a file."""
 
 
 class AlertPage(Model):
@@ -114,6 +119,10 @@ class PlatformIssueView(Model):
     settled_at: datetime | None
 
 
+class PlatformIssueLine(NameColumns, PlatformIssueView):
+    """A failure of the platform in a file."""
+
+
 class PlatformIssueFilter(Model):
     """Selects platform issues."""
 
@@ -124,7 +133,7 @@ class PlatformIssueFilter(Model):
     form: Form = Form.JSON
 
 
-def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: NamesInForce) -> APIRouter:
     """The endpoints."""
     router = monitor_router()
 
@@ -135,7 +144,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         """Alerts, newest first."""
         if wanted.form is not Form.JSON:
             query = alerts.everything(wanted.filters(), permit.scope, wanted.limit, wanted.state)
-            return await file_of(wanted.form, "alerts", AlertView, queries, query, wanted.limit)
+            return await file_of(wanted.form, "alerts", AlertLine, queries, query, wanted.limit, names())
         limit = wanted.limit or DEFAULT_LIMIT
         async with host.database.connect() as connection:
             # One row more than the page shows whether there is a next page.
@@ -153,7 +162,9 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         """Failures of the platform itself, newest first."""
         if wanted.form is not Form.JSON:
             query = platform_issues.everything(permit.scope, unsettled=wanted.unsettled, limit=wanted.limit)
-            return await file_of(wanted.form, "platform-issues", PlatformIssueView, queries, query, wanted.limit)
+            return await file_of(
+                wanted.form, "platform-issues", PlatformIssueLine, queries, query, wanted.limit, names()
+            )
         async with host.database.connect() as connection:
             rows = await platform_issues.newest(
                 connection, permit.scope, unsettled=wanted.unsettled, limit=wanted.limit or DEFAULT_LIMIT

@@ -16,7 +16,7 @@ from contracts.bilingual import BilingualError
 from contracts.rights.actor import Actor
 from contracts.rights.holders import Holders
 from contracts.rights.scope import HeldPost, Scope, scope_of
-from contracts.rights.table import RIGHTS, Act
+from contracts.rights.table import RIGHTS, Act, Role
 from services.runtime.clock import machine_now
 from services.runtime.security.access_record import PRESENT, AccessRecord
 from services.runtime.security.access_tokens import AccessToken, InvalidToken
@@ -71,6 +71,8 @@ class Permit:
     """The posts that give the right."""
     is_fresh: bool = False
     """Whether the person has logged in within `FRESH`."""
+    name: str | None = None
+    """What the token calls the person."""
 
     @cached_property
     def scope(self) -> Scope:
@@ -163,7 +165,7 @@ class Access:
         asked.act = act
         token = await self.token(given)
         asked.person, asked.client = token.subject, token.client
-        permit = replace(self.permit(token.subject, act), is_fresh=is_fresh(token))
+        permit = replace(self.permit(token.subject, act), is_fresh=is_fresh(token), name=token.name)
         asked.roles = tuple(sorted({post.role.value for post in permit.posts}))
         if fresh and not permit.is_fresh:
             challenge = f'error="insufficient_user_authentication", max_age={int(FRESH.total_seconds())}'
@@ -171,10 +173,16 @@ class Access:
         await asked.permitted(asked)
         return permit
 
-    def acts(self, person: str) -> frozenset[Act]:
-        """All acts to which a person has a right today."""
+    def roles(self, person: str) -> frozenset[Role]:
+        """The roles that a person has today. Raises `PostsUnknown`."""
+        if self.holders is None and not self._known():
+            raise PostsUnknown
         held = self.holders.held_by(person, self._today()) if self.holders is not None else ()
-        return frozenset(act for post in held for act in RIGHTS[post.role])
+        return frozenset(post.role for post in held)
+
+    def acts(self, person: str) -> frozenset[Act]:
+        """All acts to which a person has a right today. Raises `PostsUnknown`."""
+        return frozenset(act for role in self.roles(person) for act in RIGHTS[role])
 
     def may(self, act: Act, *, fresh: bool = False) -> Any:
         """A FastAPI dependency that gives the `Permit` of whoever asks for this act.

@@ -74,7 +74,8 @@ class AccessToken(NamedTuple):
     """A verified token.
 
     ``subject`` is the person, or the program itself where it acts for nobody; ``client`` the program that uses the
-    token. ``authenticated_at`` is when the person has logged in, None if the issuer does not say it.
+    token. ``authenticated_at`` is when the person has logged in, None if the issuer does not say it. ``name``: what
+    people call the person.
     """
 
     subject: str
@@ -82,6 +83,7 @@ class AccessToken(NamedTuple):
     scopes: frozenset[str]
     expires_at: datetime
     authenticated_at: datetime | None
+    name: str | None = None
 
 
 def _listed(value: object) -> object:
@@ -105,6 +107,7 @@ class _Claims(Model):
     azp: _Text | None = None
     scope: str = ""
     auth_time: _Seconds | None = None
+    name: str | None = None
 
 
 class _Metadata(Model):
@@ -192,6 +195,7 @@ class TokenVerifier:
             frozenset(claims.scope.split()),
             datetime.fromtimestamp(claims.exp, UTC),
             None if claims.auth_time is None else datetime.fromtimestamp(claims.auth_time, UTC),
+            claims.name,
         )
 
     async def _known_keys(self) -> KeySet:

@@ -33,7 +33,8 @@ async def test_a_page_leads_through_the_login_and_back_to_itself(running: Fronti
     assert (await browser.get("/board?period=2026-04")).text == "well"
     asked = running.monitor.latest
     assert asked.target == "/board?period=2026-04" and asked.one("Cookie") is None
-    assert (await running.access_token(browser)).subject == "wang-fang"
+    token = await running.access_token(browser)
+    assert (token.subject, token.name) == ("wang-fang", "王芳")
 
 
 async def test_the_request_of_a_login_has_state_nonce_and_pkce(running: Fronting, browser: Browser) -> None:
@@ -161,9 +162,9 @@ async def test_a_login_leads_to_own_paths_only(running: Fronting, browser: Brows
         "/session/login",
     ):
         back = await follow(browser, await browser.get(f"{path}?next={quote(address, safe='')}"))
-        assert back.location == f"{running.url}/board"
+        assert back.location == f"{running.url}/home"
         chosen = await browser.post("/preferences", {"next": address, "language": "en"}, Origin=running.url)
-        assert chosen.location == f"{running.url}/board"
+        assert chosen.location == f"{running.url}/home"
 
 
 async def test_a_person_proves_anew_who_he_is(running: Fronting, browser: Browser) -> None:

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 import pytest
 
 from contracts.messages.alerts import IssueKind, OperationsAlerted, TimeDoubted
+from contracts.messages.documents import CatalogueName, NamesPublished
 from contracts.messages.tasks import TimeField
 from contracts.zone import CHINA
 from tests.integration.monitor.test_board import sheet
@@ -29,6 +30,8 @@ MOMENTS = {
 async def three_of_each(monitor: MonitorProcess) -> MonitorProcess:
     """Three alerts, failures, doubtful times and digests."""
     place = {"owner": "=1+1", "matter": "m", "region": NANNING}
+    item = CatalogueName(key="m", zh="事项", en="Matter")
+    await monitor.put_names(NamesPublished(departments=(), items=(item,)))
     for case in range(3):
         failure = OperationsAlerted(commitment="case", issue=IssueKind.UNVERIFIED, raised_at=MONDAY, **place)
         doubt = TimeDoubted(
@@ -68,6 +71,8 @@ async def test_a_list_is_a_file_with_all_of_it(three_of_each: MonitorProcess, pa
         assert line[moment] == f"{local:%Y-%m-%d %H:%M:%S}", "local to the office"
         text = "subject" if path == "/digests" else "owner"
         assert (row[text], line[text]) == ("=1+1", "'=1+1")
+        if path != "/digests":
+            assert (line["matter"], line["matter_name"], line["region_name"]) == ("m", "Matter (事项)", "青秀区")
     first = {row[name] for row in of[:2]}
     cut = sheet(await three_of_each.http.get(path, params={"form": "xlsx", "limit": 2}))
     assert {row[heads.index(name)] for row in cut[1:3]} == first

@@ -24,7 +24,7 @@ SERIOUS = ("serious", "critical")
 LANGUAGES = {"zh": "zh-CN", "en": "en-GB"}
 
 looks = pytest.mark.parametrize(
-    ("language", "scheme", "size_for_axe"), [("zh", "light", "wide"), ("en", "dark", "telephone")]
+    ("language", "scheme", "size_for_axe"), [("zh", "dark", "wide"), ("en", "light", "telephone")]
 )
 """How every page is looked at: in both languages, sizes and colour schemes, each of them once by axe."""
 

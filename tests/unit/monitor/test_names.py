@@ -47,6 +47,16 @@ def test_without_english_the_chinese_name_serves() -> None:
     assert names.matter("WS-PT-01", "en") == names.matter_in_both("WS-PT-01") == "企业投资项目备案"
 
 
+def test_an_item_is_found_by_a_name_that_only_one_has() -> None:
+    assert SAMPLE.code_of(" 开办企业 ") == SAMPLE.code_of("Starting a business") == "start-business"
+    entries = tuple(CatalogueName(key=key, zh="备案") for key in ("one", "other"))
+    ambiguous = Names(NamesPublished(departments=(), items=entries))
+    assert ambiguous.code_of("备案") == "备案" and ambiguous.code_of("one") == "one"
+    assert SAMPLE.offered("zh")[0] == "公司设立登记"
+    many = tuple(CatalogueName(key=str(number), zh=f"事项{number}") for number in range(1135))
+    assert Names(NamesPublished(departments=(), items=many)).offered("zh") == [], "no page is as long as a catalogue"
+
+
 def test_names_follow_the_document_in_force() -> None:
     documents: list[NamesPublished] = []
     names = NamesInForce(lambda: documents[-1] if documents else None)

@@ -42,6 +42,11 @@ class AccessTokens(JWTBearerTokenGenerator):
     def get_audiences(self, client: RegisteredClient, user: Granted | None, scope: str) -> str:
         return AUDIENCE
 
+    def get_extra_claims(
+        self, client: RegisteredClient, grant_type: str, user: Granted | None, scope: str
+    ) -> dict[str, str]:
+        return {} if user is None else {"name": user.grant.name}
+
     def get_auth_time(self, user: Granted | None) -> int | None:
         return None if user is None else int(user.grant.authenticated_at.timestamp())
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from services.identity.core.sessions import EndReason
 from services.runtime.http.pages.languages import N_
 
-WAIT = N_("Too many attempts. The next one is possible in {seconds} seconds.")
+WAIT = N_("Too many attempts. The next one is possible in {seconds} s.")
 OLD_FORM = N_("The form was open for too long, or came from another page. Send it once more.")
 WRONG_CODE = N_("This code is wrong, was used already, or is older than 72 hours. Ask for a new link.")
 DIFFERENT = N_("The two passwords differ; type the same twice.")

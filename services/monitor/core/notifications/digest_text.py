@@ -13,6 +13,7 @@ from contracts.messages.alerts import Rung
 from contracts.messages.commitments import CommitmentKey, Kind, kind_of
 from contracts.values import Value
 from contracts.working_time.explanation.wording import moment
+from services.monitor.core.names import CODES, Names
 from services.monitor.core.notifications.doubt_section import NO_DOUBTS, DoubtSection, counted, section_lines
 from services.monitor.core.notifications.policy import EntryKind
 
@@ -131,10 +132,11 @@ def digest_text(
     more: int,
     now: datetime,
     doubts: DoubtSection = NO_DOUBTS,
+    names: Names = CODES,
 ) -> DigestText:
     """The text of a digest. ``lines`` are its most urgent alerts, ``more`` counts the others."""
     totals = _totals(counts)
-    texts = [_text(recipients, counts, lines, more, doubts, language, now) for language in recipients.languages]
+    texts = [_text(recipients, counts, lines, more, doubts, language, now, names) for language in recipients.languages]
     return DigestText(
         languages=recipients.languages,
         subject=" / ".join(_subject_line(totals, doubts, language) for language in recipients.languages),
@@ -163,6 +165,7 @@ def _text(
     doubts: DoubtSection,
     language: Language,
     now: datetime,
+    names: Names,
 ) -> str:
     zh = language == "zh"
     parts = []
@@ -170,12 +173,12 @@ def _text(
         parts += [f"致：{'、'.join(recipients.names)}" if zh else f"To: {', '.join(recipients.names)}", ""]
     parts += [_summary(_totals(counts), doubts, language)]
     if counts:
-        parts += ["", "按部门" if zh else "By department", *_by_department(counts, language)]
-        parts += ["", "最紧急" if zh else "Most urgent", *(f"  {_line(line, language, now)}" for line in lines)]
+        parts += ["", "按部门" if zh else "By department", *_by_department(counts, language, names)]
+        parts += ["", "最紧急" if zh else "Most urgent", *(f"  {_line(line, language, now, names)}" for line in lines)]
     if more:
         parts.append(f"  另有{more}条" if zh else f"  and {more} more")
     if doubts.total:
-        parts += ["", *section_lines(doubts, language)]
+        parts += ["", *section_lines(doubts, language, names)]
     numbers = [str(number) for number in recipients.digests]
     plural = "s" if len(numbers) > 1 else ""
     parts += [
@@ -199,27 +202,31 @@ def _counted(totals: Counter[Rung | EntryKind], language: Language) -> str:
     return ", ".join(f"{totals[kind]} {_EN[kind][totals[kind] > 1]}" for kind in URGENCY if totals[kind])
 
 
-def _by_department(counts: Iterable[AlertCount], language: Language) -> list[str]:
+def _by_department(counts: Iterable[AlertCount], language: Language, names: Names) -> list[str]:
     owners: dict[str, list[AlertCount]] = {}
     for count in counts:
         owners.setdefault(count.owner, []).append(count)
     totals = {owner: _totals(own) for owner, own in owners.items()}
     worst_first = sorted(totals.items(), key=lambda item: ([-item[1][kind] for kind in URGENCY], item[0]))
     colon = "：" if language == "zh" else ": "
-    lines = [f"  {owner}{colon}{_counted(own, language)}" for owner, own in worst_first[:MAX_LINES]]
+    lines = [
+        f"  {names.department(owner, language)}{colon}{_counted(own, language)}"
+        for owner, own in worst_first[:MAX_LINES]
+    ]
     if (more := len(worst_first) - MAX_LINES) > 0:
-        lines.append(f"  另有{more}个部门" if language == "zh" else f"  and {more} more departments")
+        others = "department" if more == 1 else "departments"
+        lines.append(f"  另有{more}个部门" if language == "zh" else f"  and {more} more {others}")
     return lines
 
 
-def _line(line: DigestLine, language: Language, now: datetime) -> str:
+def _line(line: DigestLine, language: Language, now: datetime, names: Names) -> str:
     zh = language == "zh"
     number = f"第{line.number}号" if zh else f"alert {line.number}"
     parts = [
         f"{_subject(line, language)} {number}",
         line.case_id,
-        f"{line.matter} {_commitment(line.commitment, language)}",
-        line.owner,
+        f"{names.matter(line.matter, language)} {_commitment(line, language, names)}",
+        names.department(line.owner, language),
     ]
     if line.due_at is None:
         parts.append("暂停计时" if zh else "time is suspended")
@@ -234,7 +241,8 @@ def _line(line: DigestLine, language: Language, now: datetime) -> str:
             else "was suspended, but another party has fixed the end"
         )
     if line.kind is EntryKind.RUNG and line.level:
-        parts.append(f"无人认领，第{line.level}次升级" if zh else f"not acknowledged, escalated {line.level} times")
+        times = "once" if line.level == 1 else f"{line.level} times"
+        parts.append(f"无人认领，第{line.level}次升级" if zh else f"not acknowledged, escalated {times}")
     if line.people:
         parts.append(f"通知{'、'.join(line.people)}" if zh else f"for {', '.join(line.people)}")
     return ("，" if zh else ", ").join(parts)
@@ -257,9 +265,10 @@ def _subject(line: DigestLine, language: Language) -> str:
             return f"对{rung}的申诉不成立" if zh else f"appeal against {a} {rung} rejected"
 
 
-def _commitment(key: CommitmentKey, language: Language) -> str:
-    kind, _, which = key.partition("/")
-    name = _KINDS_ZH[kind_of(key)] if language == "zh" else kind
+def _commitment(line: DigestLine, language: Language, names: Names) -> str:
+    kind, _, which = line.commitment.partition("/")
+    which = names.step(line.commitment, line.matter, language) or which
+    name = _KINDS_ZH[kind_of(line.commitment)] if language == "zh" else kind
     return f"{name} {which}".rstrip()
 
 

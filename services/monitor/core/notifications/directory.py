@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from contracts.messages.alerts import Rung
 from contracts.rights.posts import Post, PostName, leave_by_person, present
+from contracts.rights.table import Role
 from contracts.zone import CHINA
 from services.monitor.core.notifications.directory_file import SUPERVISOR, DirectoryFile
 from services.monitor.core.notifications.people import Person
@@ -28,6 +29,11 @@ class Directory:
         """The post by which a person is known: one that exists on this day, and of this department, if there is any."""
         posts = self._held.get(id, ())
         return max(posts, key=lambda post: (post.held_on(day), post.department == department), default=None)
+
+    def holders(self, role: Role, day: date) -> tuple[str, ...]:
+        """The people who hold a post with the rights of this role on that day, by id."""
+        names = {name for name, given in self.content.roles.items() if given is role}
+        return tuple(dict.fromkeys(one.person for one in self.content.posts if one.role in names and one.held_on(day)))
 
     def person(self, id: str) -> Person | None:
         """The person with this id, if the directory has them."""

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from contracts.bilingual import Language
 from contracts.envelope import Code
+from contracts.messages.commitments import step_key
 from contracts.messages.tasks import TimeField
 from contracts.working_time.explanation.wording import moment
+from services.monitor.core.names import Names
 
 
 class DoubtLine(NamedTuple):
@@ -58,7 +60,7 @@ def counted(section: DoubtSection, language: Language) -> str:
     return f"{section.total} doubtful time{'s' if section.total > 1 else ''}"
 
 
-def section_lines(section: DoubtSection, language: Language) -> list[str]:
+def section_lines(section: DoubtSection, language: Language, names: Names) -> list[str]:
     """The lines of the section: what the departments reported, what counts meanwhile, and what to do."""
     zh = language == "zh"
     lines = [
@@ -66,7 +68,7 @@ def section_lines(section: DoubtSection, language: Language) -> list[str]:
         if zh
         else "Doubtful times (reported by departments, and impossible: please settle which moments count)"
     ]
-    lines += [f"  {_line(line, language)}" for line in section.lines]
+    lines += [f"  {_line(line, language, names)}" for line in section.lines]
     if section.more:
         lines.append(f"  另有{section.more}项" if zh else f"  and {section.more} more")
     lines += [
@@ -82,17 +84,20 @@ def section_lines(section: DoubtSection, language: Language) -> list[str]:
     return lines
 
 
-def _line(line: DoubtLine, language: Language) -> str:
+def _line(line: DoubtLine, language: Language, names: Names) -> str:
     zh = language == "zh"
-    where = f"环节 {line.step}" if zh else f"step {line.step}"
+    # The command by which it is settled takes the code.
+    step = names.step(step_key(line.step), line.matter, language)
+    named = line.step if step is None else f"{step} {line.step}"
+    where = f"环节 {named}" if zh else f"step {named}"
     if line.procedure is not None:
         where += f" 特别程序 {line.procedure}" if zh else f" procedure {line.procedure}"
     claimed = moment(line.claimed, line.zone, language)
     name = f"{_FIELDS[line.field][language]} {line.field}"
     parts = [
         line.case_id,
-        f"{line.matter} {where}",
-        line.owner,
+        f"{names.matter(line.matter, language)} {where}",
+        names.department(line.owner, language),
         f"{name} 报告为 {claimed}" if zh else f"{name} reported as {claimed}",
     ]
     if line.counts_at is None:

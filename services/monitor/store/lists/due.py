@@ -17,6 +17,7 @@ from contracts.working_time import working_days_between
 from contracts.working_time.notices import NATION
 from services.monitor.core.rules import Rules
 from services.monitor.store.lists.filters import COLUMN, Cursor, GroupBy, Query, Selection
+from services.monitor.store.lists.neighbours import Neighbour, Neighbours, of_row
 from services.runtime.store.scopes import Columns
 
 # Text that a state must contain to be parsed, since parsing takes most of the time. Strings of JSON escape quotes, so
@@ -119,6 +120,14 @@ async def page(
         if len(rows) == limit:
             break
     return rows
+
+
+async def neighbours(
+    connection: AsyncConnection, rules: Rules, selection: Selection, now: datetime, days: int, row: Neighbour
+) -> Neighbours | None:
+    """The commitments before and after one of them, in the same order; None if it is not among them."""
+    parameters = {**_parameters(selection), **_bounds(rules, now, days)}
+    return await of_row(connection, _open(selection), "committed_due, case_id, commitment", parameters, row)
 
 
 def everything(

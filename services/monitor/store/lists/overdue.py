@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.alerts import Rung
 from services.monitor.store.lists.filters import COLUMN, Cursor, GroupBy, Query, Selection
+from services.monitor.store.lists.neighbours import Neighbour, Neighbours, of_row
 
 SEVERITY = {Rung.YELLOW: 1, Rung.RED: 2, Rung.OVERSIGHT: 3}
 """Ranks the cards; 0 is none."""
@@ -52,20 +53,23 @@ _OVERDUE = """
     WHERE {rung}
 """
 
+_ORDER = "severity DESC, since, case_id, commitment"
+
 # Only the states of the rows on the page are read.
-_IN_ORDER = """
+_IN_ORDER = f"""
     SELECT overdue.*, opened_at, committed_due, statutory_due
-    FROM ({overdue} ORDER BY severity DESC, since, case_id, commitment {limit}) AS overdue
+    FROM ({{overdue}} ORDER BY {_ORDER} {{limit}}) AS overdue
     LEFT JOIN cases USING (case_id)
     LEFT JOIN LATERAL (
         SELECT CAST(tracked ->> 'opened_at' AS timestamptz) AS opened_at,
-            CAST(coalesce(tracked #>> '{{due,committed}}', tracked #>> '{{due,yellow}}') AS timestamptz)
+            CAST(coalesce(tracked #>> '{{{{due,committed}}}}', tracked #>> '{{{{due,yellow}}}}') AS timestamptz)
                 AS committed_due,
-            CAST(coalesce(tracked #>> '{{due,statutory}}', tracked #>> '{{due,red}}') AS timestamptz) AS statutory_due
+            CAST(coalesce(tracked #>> '{{{{due,statutory}}}}', tracked #>> '{{{{due,red}}}}') AS timestamptz)
+                AS statutory_due
         FROM jsonb_array_elements(CAST(state AS jsonb) -> 'commitments') AS held (tracked)
         WHERE tracked ->> 'key' = commitment
     ) AS held ON TRUE
-    ORDER BY severity DESC, since, case_id, commitment
+    ORDER BY {_ORDER}
 """
 
 _AFTER = """
@@ -105,6 +109,14 @@ async def page(
 ) -> Sequence[Row[Any]]:
     """At most ``limit`` overdue commitments: the highest card first, and among equal cards the oldest."""
     return (await connection.execute(*everything(selection, rung, after, limit))).all()
+
+
+async def neighbours(
+    connection: AsyncConnection, selection: Selection, rung: Card | None, row: Neighbour
+) -> Neighbours | None:
+    """The rows before and after one of them, in the same order; None if it is not among them."""
+    parameters = selection.parameters | _severity(rung)
+    return await of_row(connection, _overdue(selection, rung), _ORDER, parameters, row)
 
 
 def everything(selection: Selection, rung: Card | None, after: Cursor | None, limit: int | None) -> Query:

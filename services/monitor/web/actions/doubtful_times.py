@@ -14,11 +14,12 @@ from contracts.messages.tasks import TimeField
 from contracts.rights.table import Act
 from contracts.values import Model
 from services.monitor.core.doubts import SettleTime
+from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import doubtful_times
 from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.actions.rights import ActionRequest, actor
-from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, file_of
+from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, NameColumns, file_of
 from services.monitor.web.routers import ACTION_REFUSALS, monitor_router
 from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.bodies.timestamps import Timestamp
@@ -48,6 +49,10 @@ class DoubtfulTimeView(Model):
     resolved_at: datetime | None = Field(description="When the department reported the time without doubt.")
 
 
+class DoubtfulTimeLine(NameColumns, DoubtfulTimeView):
+    """A doubtful time in a file."""
+
+
 class DoubtfulTimeFilter(Model):
     """Selects doubtful times."""
 
@@ -73,7 +78,7 @@ class SettledTime(Model):
     counts_at: datetime
 
 
-def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRouter:
+def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: NamesInForce) -> APIRouter:
     """The endpoints. A repeated request with the same content changes nothing."""
     router = monitor_router("monitor", *ACTION_REFUSALS)
 
@@ -84,7 +89,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         """Times of departments that cannot be true, newest first."""
         if wanted.form is not Form.JSON:
             query = doubtful_times.everything(permit.scope, unresolved=wanted.unresolved, limit=wanted.limit)
-            return await file_of(wanted.form, "doubtful-times", DoubtfulTimeView, queries, query, wanted.limit)
+            return await file_of(wanted.form, "doubtful-times", DoubtfulTimeLine, queries, query, wanted.limit, names())
         async with host.database.connect() as connection:
             rows = await doubtful_times.newest(
                 connection, permit.scope, unresolved=wanted.unresolved, limit=wanted.limit or DEFAULT_LIMIT

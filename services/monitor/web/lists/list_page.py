@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.envelope import CaseId, Code, Name
-from contracts.messages.commitments import CommitmentKey
+from contracts.messages.commitments import CommitmentKey, step_key
 from contracts.messages.fields import Region
 from contracts.regions import region_name
 from contracts.values import Model
@@ -65,6 +65,14 @@ class CountsQuery(CommitmentFilter):
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="So many groups, those with the most.")
 
 
+class NameColumns(Model):
+    """The names of what a row has codes of."""
+
+    matter_name: str | None = Field(description="The matter in Chinese and English; null if the catalogue lacks it.")
+    step_name: str | None = Field(description="The step of the case in the same way; null for other commitments.")
+    region_name: str
+
+
 class ListedCommitment(Model):
     """The fields that every list has."""
 
@@ -83,11 +91,13 @@ View = Callable[[Row[Any], Rules], Model]
 
 
 def named(row: Row[Any], names: Names) -> dict[str, Any]:
-    """The columns of a row, and the names of what they have codes of."""
+    """The columns of a row about a commitment or a step, and the names of what they have codes of."""
+    values = row._asdict()
+    key = values["commitment"] if "commitment" in values else step_key(values["step"])
     return {
-        **row._asdict(),
+        **values,
         "matter_name": names.matter_in_both(row.matter),
-        "step_name": names.step_in_both(row.commitment, row.matter),
+        "step_name": names.step_in_both(key, row.matter),
         "region_name": region_name(row.region),
     }
 
@@ -134,12 +144,21 @@ async def list_file(
 
 
 async def file_of(
-    form: Form, name: str, columns: type[Model], queries: LimitedQueries, query: Query, limit: int | None
+    form: Form,
+    name: str,
+    columns: type[Model],
+    queries: LimitedQueries,
+    query: Query,
+    limit: int | None,
+    names: Names | None = None,
 ) -> Response:
-    """The rows of a statement as a file, each as this view of it. Raises `Problem` (503) under load."""
+    """The rows of a statement as a file, each as this view of it. Raises `Problem` (503) under load.
+
+    ``names``: for a view with `NameColumns`.
+    """
 
     def view(row: Row[Any], _: Rules) -> Model:
-        return columns.model_validate(row)
+        return columns.model_validate(row if names is None else named(row, names))
 
     return await list_file(form, name, columns, queries, lambda _: query, view, limit)
 

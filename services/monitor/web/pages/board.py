@@ -20,7 +20,7 @@ from services.monitor.web.lists.list_page import problems
 from services.monitor.web.pages.board_frame import PATH
 from services.monitor.web.pages.board_query import BoardPage
 from services.monitor.web.pages.board_view import BoardView
-from services.monitor.web.pages.filters import LABELS, address
+from services.monitor.web.pages.filters import LABELS, address, with_codes
 from services.monitor.web.pages.words import Words
 from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
@@ -45,7 +45,7 @@ def add(
     ) -> Response:
         """The board of departments."""
         language = preferences_of(request).language
-        typed = dict(request.query_params)
+        typed = with_codes(request.query_params, names())
         texts = pages.texts(language)
         try:
             wanted = BoardPage.model_validate(typed)

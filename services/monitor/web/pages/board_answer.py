@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from services.monitor.store.lists.filters import GroupBy
 from services.monitor.web.pages.board_frame import BoardFrame
-from services.runtime.http.pages.languages import N_
+from services.runtime.http.pages.languages import N_, NN_
 
 _NAMED = 2
 """Rows that the sentence names."""
@@ -20,18 +20,15 @@ class BoardAnswer(BoardFrame):
         """How many rows have nothing overdue."""
         rows = self.board.rows
         number, bad = len(rows), sum(1 for row in rows if row.figures["overdue"])
-        match self.wanted.by:
-            case GroupBy.OWNER:
-                every, none, some = _DEPARTMENTS
-            case GroupBy.REGION:
-                every, none, some = _COUNTIES
-            case _:
-                every, none, some = _ITEMS
+        if number == 1:
+            text = N_("%(name)s has something overdue.") if bad else N_("%(name)s has nothing overdue.")
+            return self._(text, name=self.name_of(rows[0].name))
+        every, none, some = _TEXTS[self.wanted.by]
         if not bad:
             return self._(none, number=number)
         if bad == number:
             return self._(every, number=number)
-        return self._(some, number=number, good=number - bad, bad=bad)
+        return self.words.many(some, bad, of=number)
 
     @cached_property
     def detail(self) -> Markup:
@@ -67,18 +64,30 @@ class BoardAnswer(BoardFrame):
 
 _OVERDUE = N_("Overdue {total}, of which {worst}, together {share}.")
 _ALL_OVERDUE = N_("Overdue {total}: {worst}.")
-_DEPARTMENTS = (
-    N_("All %(number)s departments have something overdue."),
-    N_("None of the %(number)s departments has anything overdue."),
-    N_("Of %(number)s departments %(good)s have nothing overdue, %(bad)s have."),
-)
-_COUNTIES = (
-    N_("All %(number)s counties have something overdue."),
-    N_("None of the %(number)s counties has anything overdue."),
-    N_("Of %(number)s counties %(good)s have nothing overdue, %(bad)s have."),
-)
-_ITEMS = (
-    N_("Of all %(number)s items something is overdue."),
-    N_("Of none of the %(number)s items anything is overdue."),
-    N_("Of %(number)s items %(good)s have nothing overdue, %(bad)s have."),
-)
+_TEXTS = {
+    GroupBy.OWNER: (
+        N_("All %(number)s departments have something overdue."),
+        N_("None of the %(number)s departments has anything overdue."),
+        NN_(
+            "%(number)s of %(of)s departments has something overdue.",
+            "%(number)s of %(of)s departments have something overdue.",
+        ),
+    ),
+    GroupBy.REGION: (
+        N_("All %(number)s counties have something overdue."),
+        N_("None of the %(number)s counties has anything overdue."),
+        NN_(
+            "%(number)s of %(of)s counties has something overdue.",
+            "%(number)s of %(of)s counties have something overdue.",
+        ),
+    ),
+    GroupBy.ITEM: (
+        N_("All %(number)s items have something overdue."),
+        N_("None of the %(number)s items has anything overdue."),
+        NN_(
+            "%(number)s of %(of)s items has something overdue.",
+            "%(number)s of %(of)s items have something overdue.",
+        ),
+    ),
+}
+"""The sentences about several rows: all have something overdue, none, or some."""

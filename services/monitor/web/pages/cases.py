@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from contracts.rights.table import Act
@@ -17,12 +17,14 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store import rule_store
 from services.monitor.store.board.listing import BY_EVENTS
 from services.monitor.store.lists.query_limits import LimitedQueries
-from services.monitor.web.board.cases import BoardCasesQuery, CountedCommitment, load_cases
+from services.monitor.web.board.cases import CountedCommitment, load_cases
 from services.monitor.web.board.query import local_now
 from services.monitor.web.lists.list_page import problems
 from services.monitor.web.pages.board_frame import CASES, PATH
+from services.monitor.web.pages.cases_query import CasesPage
 from services.monitor.web.pages.figures import FIGURES
-from services.monitor.web.pages.filters import KINDS, LABELS, address, in_force, period_text
+from services.monitor.web.pages.filters import KINDS, LABELS, address, in_force, period_text, with_codes
+from services.monitor.web.pages.way import opened
 from services.monitor.web.pages.words import Words
 from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
@@ -30,20 +32,12 @@ from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.service import ServiceHost
 
-PAGE_ROWS = 50
-
-
-class CasesPage(BoardCasesQuery):
-    """The query of the page. ``start``: the number of its first row, for the reader's eye alone."""
-
-    limit: int | None = Field(PAGE_ROWS, ge=1, le=PAGE_ROWS)
-    start: int = Field(1, ge=1, le=1_000_000_000)
-
 
 class ShownCase(NamedTuple):
     """A row. ``state`` is a state of `components.state`, or ``late``; ``deadline`` says how long."""
 
     number: str
+    link: str
     step: str
     item: str
     owner: str
@@ -67,7 +61,7 @@ def add(
         """The commitments that a figure counts."""
         language = preferences_of(request).language
         texts = pages.texts(language)
-        typed = dict(request.query_params)
+        typed = with_codes(request.query_params, names())
         try:
             wanted = CasesPage.model_validate(typed)
         except ValidationError as error:
@@ -81,7 +75,7 @@ def add(
         figure, words = wanted.figure.value, Words(language, texts, names())
         filters = {**wanted.filters(), "period": str(wanted.period_at(now.date()))}
         query = urlencode({"figure": figure, **filters})
-        rows = [shown(one, host.clock.now(), rules, words) for one in found.commitments]
+        rows = [shown(one, host.clock.now(), rules, words, address(CASES, typed)) for one in found.commitments]
         last = wanted.start + len(rows) - 1
         return pages.render(
             request,
@@ -104,8 +98,8 @@ def add(
         )
 
 
-def shown(one: CountedCommitment, now: datetime, rules: Rules, words: Words) -> ShownCase:
-    """A commitment as a row. The days of its limit are those of the calendar of its place."""
+def shown(one: CountedCommitment, now: datetime, rules: Rules, words: Words, here: str) -> ShownCase:
+    """A commitment as a row of the list at ``here``. The days of its limit are those of the calendar of its place."""
     counting, language = rules.counting_rules(one.region), words.language
     calendar, today = counting.calendar, counting.hours.local(now).date()
     step = words.commitment(one.commitment, one.matter) if "/" in one.commitment else ""
@@ -124,6 +118,7 @@ def shown(one: CountedCommitment, now: datetime, rules: Rules, words: Words) -> 
         deadline = phrases.ahead_of_day(one.due_on, today, -by, language, calendar)
     return ShownCase(
         one.case_id,
+        opened(f"/time/{one.case_id}", here, one.commitment),
         step,
         words.matter(one.matter),
         words.department(one.owner),

@@ -12,6 +12,7 @@ from contracts.regions import region_name
 from contracts.working_time import phrases
 from services.monitor.core.board import periods
 from services.monitor.core.board.periods import Period, month_of, parse_period
+from services.monitor.core.names import Names
 from services.runtime.http.pages.languages import N_
 
 LABELS = {
@@ -102,6 +103,11 @@ def address(path: str, given: Mapping[str, Any], **changed: object) -> str:
     """The address of a page with these filters, of which some are changed; None removes one."""
     query = {name: value for name, value in {**given, **changed}.items() if value is not None}
     return path + ("?" + urlencode(query) if query else "")
+
+
+def with_codes(given: Mapping[str, str], names: Names) -> dict[str, str]:
+    """These fields of a query, in which an item may be called by its name."""
+    return {name: names.code_of(value) if name in ("item", "matter") else value for name, value in given.items()}
 
 
 def in_force(

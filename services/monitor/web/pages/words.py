@@ -19,7 +19,7 @@ from services.monitor.core.names import Names
 from services.monitor.core.notifications.directory import Directory
 from services.monitor.store.notifications import directory_store
 from services.monitor.web.pages.filters import place_name
-from services.runtime.http.pages.languages import N_
+from services.runtime.http.pages.languages import N_, Plural
 from services.runtime.http.pages.words import ROLES
 
 
@@ -74,9 +74,10 @@ class Words:
         translated: str = self.texts.gettext(text)
         return translated % values if values else translated
 
-    def many(self, one: str, several: str, number: int, **values: object) -> str:
-        """A text about so many of something: of two texts, the one for this number."""
-        return self._(one if number == 1 else several, number=f"{number:,}", **values)
+    def many(self, text: Plural, number: int, **values: object) -> str:
+        """A text about so many of something."""
+        translated: str = self.texts.ngettext(*text, number)
+        return translated % {"number": f"{number:,}", **values}
 
     def department(self, name: str) -> str:
         """A department."""
@@ -85,6 +86,11 @@ class Words:
     def matter(self, code: str) -> str:
         """An item or a bundle."""
         return self.names.matter(code, self.language)
+
+    def item_field(self, code: str | None) -> str:
+        """What the field of an item has: its name, or its code where the name would not lead back to it."""
+        name = self.matter(code) if code is not None else ""
+        return name if code is None or self.names.code_of(name) == code else code
 
     def place(self, code: str) -> str:
         """A region."""

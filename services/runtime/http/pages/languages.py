@@ -7,6 +7,7 @@ when the process starts.
 from collections.abc import Iterable
 from importlib.resources.abc import Traversable
 from io import BytesIO
+from typing import NamedTuple
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -25,6 +26,18 @@ CATALOGUE = "zh.po"
 def N_(text: str) -> str:
     """Mark a text for the catalogue where it is not shown yet."""
     return text
+
+
+class Plural(NamedTuple):
+    """A text about one, and a text about any other number. Chinese has one text for both."""
+
+    one: str
+    several: str
+
+
+def NN_(one: str, several: str) -> Plural:
+    """Mark a text about a number for the catalogue where it is not shown yet."""
+    return Plural(one, several)
 
 
 def language_of(cookie: str | None, accepted: str) -> Language:

@@ -13,12 +13,13 @@ from services.runtime.security.access import Access, Permit
 @dataclass(frozen=True, slots=True)
 class Reader:
     """The reader of a page. ``name`` is None where nobody has a name; ``acts``: what the menu shows; ``scope``: the
-    part of the work for which the page may be read; ``is_fresh``: see `Permit`."""
+    part of the work for which the page may be read; ``is_fresh``: see `Permit`; ``called``: what people call them."""
 
     name: str | None
     acts: frozenset[Act]
     scope: Scope
     is_fresh: bool = False
+    called: str | None = None
 
 
 NOBODY = Reader(None, frozenset(), ())
@@ -38,7 +39,7 @@ def reader_may(host: Host, act: Act) -> Any:
     access = host.access
 
     async def read(request: Request, permit: Annotated[Permit, access.may(act)]) -> Reader:
-        reader = Reader(permit.person, access.acts(permit.person), permit.scope, permit.is_fresh)
+        reader = Reader(permit.person, access.acts(permit.person), permit.scope, permit.is_fresh, permit.name)
         request.state.reader = reader
         return reader
 

@@ -18,6 +18,12 @@ from services.runtime.http.pages.reader import NOBODY, Reader
 
 SHARED = "services.runtime.http.pages"
 
+PUNCTUATION: dict[Language, dict[str, str]] = {
+    "zh": {"comma": "，", "colon": "：", "stop": "。"},
+    "en": {"comma": ", ", "colon": ": ", "stop": ". "},
+}
+"""Joins parts of a sentence in a template."""
+
 _PREFIX = "shared"
 """Where a template finds what all share: ``shared/layout.html``."""
 
@@ -48,6 +54,7 @@ class Pages:
                 "asset": self._assets.address,
                 "language": language,
                 "tag": TAGS[language],
+                **PUNCTUATION[language],
                 "home": HOME,
                 "log_in": LOG_IN,
                 "log_out": LOG_OUT,

@@ -1,12 +1,24 @@
 """The picture of a case: every moment has its place, and nothing lies outside."""
 
 from datetime import datetime, timedelta
+from unicodedata import east_asian_width
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.working_time import published_calendar
-from services.monitor.web.pages.case_time.gantt import HEAD, LABELS, MOST_DAYS, WIDTH, Gantt, Line, Span, gantt
+from services.monitor.web.pages.case_time.gantt import (
+    HEAD,
+    LABELS,
+    MOST_DAYS,
+    NAME_WIDTH,
+    WIDTH,
+    Gantt,
+    Line,
+    Span,
+    fitting,
+    gantt,
+)
 from tests.support.messages import ZONE
 
 CALENDAR = published_calendar()
@@ -58,3 +70,15 @@ def test_nothing_lies_outside_of_the_picture(since: datetime, until: datetime, n
         assert float(shape.y) + float(shape.height) <= made.height
     assert LABELS <= float(made.today) <= WIDTH
     assert made.is_cut == (max(now, since, until).date() + timedelta(days=2) > made.last)
+
+
+@given(st.text(st.characters(codec="utf-8", categories=["L", "N", "Zs"])))
+def test_a_name_is_cut_where_it_would_run_into_the_days(name: str) -> None:
+    shown = fitting(name)
+    assert sum(2 if east_asian_width(one) in "WF" else 1 for one in shown) <= NAME_WIDTH
+    assert shown == name or (shown.endswith("…") and name.startswith(shown.removesuffix("…")))
+
+
+def test_a_name_that_fits_is_whole() -> None:
+    assert fitting("不动产转移税费核定") == "不动产转移税费核定"
+    assert fitting("Assessment of taxes on a transfer of property") == "Assessment of taxes on a t…"

@@ -27,7 +27,7 @@ def words(language: Language) -> Words:
 @pytest.mark.parametrize(
     ("person", "department", "zh", "en"),
     [
-        ("zhou", None, "周宁（督办人员）", "周宁 (supervisor)"),
+        ("zhou", None, "周宁（监督人员）", "周宁 (supervisor)"),
         ("li", None, "李强（税务局部门负责人）", "李强 (department head, Tax)"),
         ("li", LAND, "李强（自然资源局部门负责人）", "李强 (department head, Land)"),
         ("gone", TAX, "gone（已不在人员名录中）", "gone (no longer in the directory)"),
@@ -42,6 +42,6 @@ def test_a_person_is_named_with_the_post(person: str, department: str | None, zh
 def test_a_post_that_is_over_comes_after_one_that_lasts() -> None:
     past = SAMPLE.posts[4].replace(person="zhou", until=date(2026, 1, 31))
     directory = Directory(SAMPLE.replace(posts=(past, *SAMPLE.posts)))
-    assert words("zh").named(directory, "zhou", DAY, LAND) == "周宁（督办人员）"
+    assert words("zh").named(directory, "zhou", DAY, LAND) == "周宁（监督人员）"
     before = Directory(SAMPLE.replace(posts=(past, *(post for post in SAMPLE.posts if post.person != "zhou"))))
     assert words("zh").named(before, "zhou", DAY) == "周宁（自然资源局部门负责人）"

@@ -18,12 +18,14 @@ from contracts.values import Model
 from services.monitor.core.names import NamesInForce
 from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, rule_store
+from services.monitor.store.lists.neighbours import Neighbour
 from services.monitor.store.notifications import digests
 from services.monitor.web.actions.alert_actions import Number, appeal, decide
 from services.monitor.web.pages.acting import permit_of
 from services.monitor.web.pages.alerts.acknowledgement import REASON
 from services.monitor.web.pages.alerts.record import AlertRecord
 from services.monitor.web.pages.effects import PREVIEW, after
+from services.monitor.web.pages.way import Ways, with_way
 from services.monitor.web.pages.words import Words
 from services.runtime.http.pages.forms import field_faults, typed_form
 from services.runtime.http.pages.languages import N_
@@ -72,7 +74,7 @@ class Typed:
 NOTHING_TYPED = Typed({}, {})
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce) -> None:
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce, ways: Ways) -> None:
     """Add the page and its forms."""
 
     @router.get(PATH)
@@ -98,7 +100,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             await appeal(host, permit, number, wanted.reason)
         except Rejected as error:
             return await refused(request, reader, number, fields, error)
-        return RedirectResponse(f"/alerts/{number}?done=appealed", 303)
+        return RedirectResponse(with_way(f"/alerts/{number}?done=appealed", request), 303)
 
     @router.post(PATH + "/decision")
     async def decide_appeal(
@@ -120,7 +122,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             await decide(host, permit, number, wanted.reason, upheld=wanted.upheld)
         except Rejected as error:
             return await refused(request, reader, number, fields, error)
-        return RedirectResponse(f"/alerts/{number}?done=decided", 303)
+        return RedirectResponse(with_way(f"/alerts/{number}?done=decided", request), 303)
 
     def faults(request: Request, error: ValidationError) -> dict[str, str]:
         language = preferences_of(request).language
@@ -140,7 +142,8 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             "may": {act: _may(record, permit_of(host, reader, act)) for act in _ACTS},
             "is_own": record.row.appealed_by == reader.name,
             "effect": await effect(record) if record.is_disputed else None,
-            "confirm": f"{CONFIRM}?{urlencode({'next': f'/alerts/{number}'})}",
+            "confirm": f"{CONFIRM}?{urlencode({'next': with_way(f'/alerts/{number}', request)})}",
+            "way": await ways.of_alert(request, reader, Neighbour(record.row.case_id, record.row.commitment, number)),
             "done": request.query_params.get("done") if request.method == "GET" else None,
         }
         response = pages.render(

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from contracts.rights.table import Act
@@ -16,21 +16,20 @@ from services.monitor.core.state import MonitoredCase
 from services.monitor.store import alerts, rule_store
 from services.monitor.store.board import cells
 from services.monitor.store.board.cells import Known
-from services.monitor.web.alerts import AlertFilter
 from services.monitor.web.board.query import at_place
+from services.monitor.web.pages.alerts.query import PATH, AlertsQuery
 from services.monitor.web.pages.alerts.shown import AlertMaker, ShownAlert
-from services.monitor.web.pages.filters import Groups, Options, address, region_groups
+from services.monitor.web.pages.filters import Groups, Options, address, region_groups, with_codes
+from services.monitor.web.pages.way import opened
 from services.monitor.web.pages.words import RUNGS, Words
 from services.monitor.web.pages.worklists.view import PAGE_ROWS, Tab
 from services.runtime.http.pages.forms import field_faults
-from services.runtime.http.pages.languages import N_
+from services.runtime.http.pages.languages import N_, NN_
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.security.access_record import count_rows
 from services.runtime.service import ServiceHost
-
-PATH = "/alerts"
 
 STATES = {
     "undecided": N_("Appeals to decide"),
@@ -48,17 +47,6 @@ LABELS = {
     "case": N_("Case number"),
     "since": N_("Raised since"),
 }
-
-
-class AlertsQuery(AlertFilter):
-    """A page of the list."""
-
-    state: Literal["undecided", "unacknowledged", "standing", "all"] = "standing"
-    start: int = Field(1, ge=1, le=1_000_000_000)
-
-    def of_list(self) -> dict[str, Any]:
-        """The given filters, by name, without the place where the page begins."""
-        return {name: value for name, value in self.filters().items() if name != "after"}
 
 
 @dataclass
@@ -83,14 +71,13 @@ class AlertsView:
             return words._(N_("No appeal waits for a decision, and each alert that stands is acknowledged."))
         first = (
             words.many(
-                N_("%(number)s appeal waits for a decision,"), N_("%(number)s appeals wait for a decision,"), undecided
+                NN_("%(number)s appeal waits for a decision,", "%(number)s appeals wait for a decision,"), undecided
             )
             if undecided
             else words._(N_("No appeal waits for a decision,"))
         )
         rest = words.many(
-            N_("%(number)s alert was acknowledged by nobody."),
-            N_("%(number)s alerts were acknowledged by nobody."),
+            NN_("%(number)s alert was acknowledged by nobody.", "%(number)s alerts were acknowledged by nobody."),
             waiting,
         )
         return f"{first}{'' if words.language == 'zh' else ' '}{rest}"
@@ -160,6 +147,10 @@ class AlertsView:
         """The address of this page."""
         return address(PATH, self.given)
 
+    def opened(self, path: str, row: object = None) -> str:
+        """The address of a record, from which one finds the way through this list."""
+        return opened(path, self.here, row)
+
     @cached_property
     def ticks(self) -> bool:
         """Whether any of them can be acknowledged."""
@@ -181,7 +172,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
     async def all_alerts(request: Request, reader: Annotated[Reader, reader_may(host, Act.READ_ALERT)]) -> Response:
         """The list of alerts."""
         language = preferences_of(request).language
-        typed, texts = dict(request.query_params), pages.texts(language)
+        typed, texts = with_codes(request.query_params, names()), pages.texts(language)
         try:
             wanted = AlertsQuery.model_validate(typed)
         except ValidationError as error:

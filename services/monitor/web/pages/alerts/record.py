@@ -18,7 +18,7 @@ from services.monitor.core.rules import Rules
 from services.monitor.core.state import MonitoredCase
 from services.monitor.web.pages.alerts.shown import AlertMaker, ShownAlert
 from services.monitor.web.pages.words import NameOf, Words
-from services.runtime.http.pages.languages import N_
+from services.runtime.http.pages.languages import N_, NN_
 
 
 class Ground(NamedTuple):
@@ -162,8 +162,11 @@ class AlertRecord:
                 return Ground("wait", head, _(N_("No receipt is on record.")))
             opened = commitment.opened_at or commitment.delivered_at
             minutes = max(0, int((commitment.delivered_at - opened).total_seconds() // 60))
-            text = N_("Delivered %(when)s, %(minutes)s minutes after the request.")
-            known = _(text, when=self.moment(commitment.delivered_at), minutes=minutes)
+            text = NN_(
+                "Delivered %(when)s, %(number)s minute after the request.",
+                "Delivered %(when)s, %(number)s minutes after the request.",
+            )
+            known = self.words.many(text, minutes, when=self.moment(commitment.delivered_at))
             return Ground("yes" if was_delivered(state, commitment, self.row.due_at) else "no", head, known)
         if commitment.key != CASE:
             return None

@@ -144,7 +144,7 @@ class Paper:
         """The sentence with which it begins."""
         total = self._found.total
         return self._(
-            N_("%(closed)s cases were closed, %(rate)s%% of them on time, %(change)s."),
+            N_("Closed: %(closed)s, of which on time %(rate)s%%, %(change)s."),
             closed=self._number(total, "closed"),
             rate=self._number(total, JUDGED_BY),
             change=self._against(total, JUDGED_BY),
@@ -176,15 +176,15 @@ class Paper:
         number = {name: self._number(total, name) for name in total.figures}
         text = [
             self._(
-                N_("%(received)s cases were received and %(closed)s were closed, %(change)s."),
+                N_("Cases received: %(received)s; closed: %(closed)s, %(change)s."),
                 received=number["received"],
                 closed=number["closed"],
                 change=self._against(total, "closed"),
             ),
             self._(
                 N_(
-                    "%(on_time)s were closed on time (%(on_time_rate)s%%), %(early)s of them early (%(early_rate)s%%), "
-                    "and %(same_day)s on the day of their acceptance (%(same_day_rate)s%%)."
+                    "Closed on time: %(on_time)s (%(on_time_rate)s%%), of which early: %(early)s (%(early_rate)s%%); "
+                    "on the day of their acceptance: %(same_day)s (%(same_day_rate)s%%)."
                 ),
                 **number,
             ),
@@ -197,10 +197,9 @@ class Paper:
             ),
             self._(
                 N_(
-                    "There were %(warnings)s warnings, %(yellow_cards)s yellow cards and %(red_cards)s red cards. Of "
-                    "%(appeals)s appeals %(appeals_upheld)s were upheld, %(appeals_rejected)s were rejected and "
-                    "%(appeals_undecided)s are undecided. Platform faults, not counted against any department: "
-                    "%(platform_faults)s."
+                    "Warnings: %(warnings)s; yellow cards: %(yellow_cards)s; red cards: %(red_cards)s. Appeals: "
+                    "%(appeals)s, of which upheld: %(appeals_upheld)s, rejected: %(appeals_rejected)s, undecided: "
+                    "%(appeals_undecided)s. Platform faults, not counted against any department: %(platform_faults)s."
                 ),
                 **number,
             ),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
+from unicodedata import east_asian_width
 
 from contracts.bilingual import Language
 from contracts.working_time import Calendar
@@ -20,6 +21,9 @@ WIDEST, NUMBERED = 48.0, 20.0
 
 MOST_DAYS = 400
 """Days of a picture at the most: what lies after them is left out, and the table beside it has it."""
+
+NAME_WIDTH = 27
+"""Half-width characters of a name: more would run into the days. The table beside the picture has the whole name."""
 
 _DAYS = 1120.0
 """The width of all days."""
@@ -140,10 +144,20 @@ def _name(calendar: Calendar, day: date) -> str:
     return notice.name if notice is not None and notice.off else ""
 
 
+def fitting(name: str) -> str:
+    """A name that fits beside the days: a Chinese character is as wide as two others."""
+    left = NAME_WIDTH
+    for place, character in enumerate(name):
+        left -= 2 if east_asian_width(character) in "WF" else 1
+        if left < (1 if place + 1 < len(name) else 0):
+            return name[:place].rstrip() + "…"
+    return name
+
+
 def _row(made: Gantt, scale: _Scale, line: Line, y: int) -> None:
     made.rules.append(y + ROW)
-    made.labels.append(Label("strong", "0", str(y + 20), "start", line.name))
-    made.labels.append(Label("dim", "0", str(y + 37), "start", line.owner))
+    made.labels.append(Label("strong", "0", str(y + 20), "start", fitting(line.name)))
+    made.labels.append(Label("dim", "0", str(y + 37), "start", fitting(line.owner)))
     end = LABELS
     for span in line.spans:
         x, until = scale.x(span.since), scale.x(span.until)

@@ -26,6 +26,7 @@ from services.monitor.web.cases import scope_has
 from services.monitor.web.pages.acting import covering, permit_of
 from services.monitor.web.pages.case_time.view import CaseTimeView
 from services.monitor.web.pages.effects import PREVIEW, after
+from services.monitor.web.pages.way import Ways, with_way
 from services.monitor.web.pages.words import Words
 from services.runtime.http.bodies.typed_text import CaseNumberPath, TypedCode
 from services.runtime.http.pages.forms import field_faults, typed_form
@@ -84,7 +85,7 @@ class Typed:
     status: int = 200
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce) -> None:
+def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names: NamesInForce, ways: Ways) -> None:
     """Add the page and its forms."""
     holders = reader_may(host, Act.HOLD_CASE)
 
@@ -167,7 +168,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
         except Rejected as error:
             text = error.zh if language == "zh" else error.en
             return await show(request, reader, case_id, Typed(name, fields, {"": text}, 409))
-        return RedirectResponse(f"/time/{case_id}?{done}#done", 303)
+        return RedirectResponse(with_way(f"/time/{case_id}?{done}", request) + "#done", 303)
 
     async def show(request: Request, reader: Reader, case_id: str, typed: Typed) -> Response:
         language = preferences_of(request).language
@@ -192,6 +193,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             form=typed.form,
             typed=typed.fields,
             problems=typed.problems,
+            way=await ways.of_case(request, reader, case_id),
             done=done,
             settled=settled,
             may_hold=may(Act.HOLD_CASE),
@@ -235,5 +237,5 @@ def effect(view: CaseTimeView) -> str | None:
     if case.due.pause is None or case.due.committed_due <= view.now:
         return words._(N_("The committed limit is over already. If it is held from now on, no further card falls due."))
     left = phrases.working_days(case.due.pause.left, words.language)
-    text = N_("If it is held from now on, nothing falls due; of the committed limit %(left)s are left.")
+    text = N_("If it is held from now on, nothing falls due; left of the committed limit: %(left)s.")
     return words._(text, left=left)

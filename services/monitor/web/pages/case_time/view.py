@@ -24,7 +24,7 @@ from services.monitor.web.pages.case_time.clocks import Clock, Clocks
 from services.monitor.web.pages.case_time.gantt import Gantt, Line, Span, gantt
 from services.monitor.web.pages.case_time.months import WEEKDAYS, Month, months
 from services.monitor.web.pages.words import NameOf, Words
-from services.runtime.http.pages.languages import N_
+from services.runtime.http.pages.languages import N_, NN_
 
 LIMITS: Mapping[LimitKind, str] = {
     LimitKind.COMMITTED: N_("Committed limit"),
@@ -42,13 +42,17 @@ class Derivation(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A suspension of the time of the case by a supervisor. ``until``: None while it lasts."""
+    """A suspension of the time of the case by a supervisor. ``until``: None while it lasts.
+
+    ``person``: the supervisor who began it, or has ended it; empty for one that was recorded before.
+    """
 
     name: str
     reason: str
     article: str
     since: str
     until: str | None
+    person: str
 
 
 @dataclass
@@ -149,7 +153,7 @@ class CaseTimeView:
         waiting = [one for one in self.clocks if one.opened_at is None]
         if waiting:
             parts.append(
-                self.words.many(N_("%(number)s step waits for it."), N_("%(number)s steps wait for it."), len(waiting))
+                self.words.many(NN_("%(number)s step waits for it.", "%(number)s steps wait for it."), len(waiting))
             )
         return " ".join(parts)
 
@@ -275,7 +279,8 @@ class CaseTimeView:
         for name, one in sorted(holds_of(self.state).items(), key=lambda entry: entry[1].since, reverse=True):
             until = suspension_end(self.state, one)
             end = self.moment(until) if until is not None else None
-            found.append(Hold(name, one.reason, one.article, self.moment(one.since), end))
+            person = self.words.person(self.name_of, one.by, one.on_behalf_of) if one.by is not None else ""
+            found.append(Hold(name, one.reason, one.article, self.moment(one.since), end, person))
         return found
 
     @cached_property

@@ -116,7 +116,7 @@ class Shown:
         if one.began_at is None:
             return words._(N_("Its roll-out begins: every open deadline is computed again."))
         if one.done_at is None:
-            return words._(N_("Roll-out under way: %(number)s open cases computed again."), number=f"{one.visited:,}")
+            return words._(N_("Roll-out under way, open cases computed again: %(number)s."), number=f"{one.visited:,}")
         return words._(
             N_("All %(number)s open cases follow it, %(changed)s of them changed."),
             number=f"{one.visited:,}",

@@ -20,10 +20,11 @@ from services.monitor.store.lists.query_limits import LimitedQueries
 from services.monitor.web.board.query import at_place
 from services.monitor.web.lists.list_page import next_page, problems
 from services.monitor.web.pages.acting import covering
+from services.monitor.web.pages.filters import with_codes
 from services.monitor.web.pages.words import Words
-from services.monitor.web.pages.worklists.query import SOON, DueQuery, OverdueQuery, WorklistQuery
+from services.monitor.web.pages.worklists.query import DUE, OVERDUE, SOON, DueQuery, OverdueQuery, WorklistQuery
 from services.monitor.web.pages.worklists.rows import RowMaker, highest
-from services.monitor.web.pages.worklists.view import DUE, LABELS, OVERDUE, PAGE_ROWS, WorklistView
+from services.monitor.web.pages.worklists.view import LABELS, PAGE_ROWS, WorklistView
 from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
@@ -52,7 +53,7 @@ def add(
 
     async def answer(request: Request, reader: Reader, query: type[Q]) -> Response:
         language = preferences_of(request).language
-        typed, texts = dict(request.query_params), pages.texts(language)
+        typed, texts = with_codes(request.query_params, names()), pages.texts(language)
         try:
             wanted = query.model_validate(typed)
         except ValidationError as error:

@@ -6,6 +6,8 @@ from services.monitor.store.lists.filters import After, CommitmentFilter, Cursor
 from services.monitor.store.lists.overdue import Card
 from services.monitor.web.lists.list_page import MAX_DAYS
 
+DUE, OVERDUE = "/due", "/overdue"
+
 SOON = 3
 """Working days of the list of what falls due soon."""
 

@@ -30,6 +30,7 @@ class ShownRow(NamedTuple):
     """
 
     case_id: str
+    key: CommitmentKey
     commitment: str
     matter: str
     owner: str
@@ -107,6 +108,7 @@ class RowMaker:
         alert = self.standing.get((row.case_id, row.commitment))
         return ShownRow(
             case_id=row.case_id,
+            key=row.commitment,
             commitment=self.words.commitment(row.commitment, row.matter),
             matter=self.words.matter(row.matter),
             owner=self.words.department(row.owner),

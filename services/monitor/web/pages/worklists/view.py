@@ -6,15 +6,15 @@ from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from contracts.working_time import phrases
 from services.monitor.store.board.cells import Known
 from services.monitor.store.lists.overdue import PLATFORM, Totals
 from services.monitor.web.pages.filters import KINDS, Groups, Options, address, region_groups
+from services.monitor.web.pages.way import opened
 from services.monitor.web.pages.words import RUNGS, Words
-from services.monitor.web.pages.worklists.query import NOT_FILTERS, SOON, DueQuery, OverdueQuery
+from services.monitor.web.pages.worklists.query import DUE, NOT_FILTERS, OVERDUE, SOON, DueQuery, OverdueQuery
 from services.monitor.web.pages.worklists.rows import ShownRow
-from services.runtime.http.pages.languages import N_
-
-DUE, OVERDUE, ACKNOWLEDGE = "/due", "/overdue", "/alerts/acknowledge"
+from services.runtime.http.pages.languages import N_, NN_
 
 PAGE_ROWS = 50
 
@@ -82,21 +82,23 @@ class WorklistView:
     def detail(self) -> str:
         """The other list, in numbers."""
         if self.is_due:
-            return self.words.many(N_("%(number)s is overdue."), N_("%(number)s are overdue."), self.totals.commitments)
+            return self.words.many(NN_("%(number)s is overdue.", "%(number)s are overdue."), self.totals.commitments)
         return self._soon
 
     @property
     def _due_answer(self) -> str:
         words, number = self.words, self.listed
         if not number:
-            return words._(N_("Nothing falls due within %(days)s working days."), days=self._days)
+            return words._(N_("Nothing falls due within %(limit)s."), limit=self._limit)
         if not self._days:
-            return words.many(N_("%(number)s falls due today."), N_("%(number)s fall due today."), number)
+            return words.many(NN_("%(number)s falls due today.", "%(number)s fall due today."), number)
         return words.many(
-            N_("%(number)s falls due within %(days)s working days, of which %(today)s today."),
-            N_("%(number)s fall due within %(days)s working days, of which %(today)s today."),
+            NN_(
+                "%(number)s falls due within %(limit)s, of which %(today)s today.",
+                "%(number)s fall due within %(limit)s, of which %(today)s today.",
+            ),
             number,
-            days=self._days,
+            limit=self._limit,
             today=f"{self.by_days[0]:,}",
         )
 
@@ -104,8 +106,10 @@ class WorklistView:
     def _overdue_answer(self) -> str:
         words, totals = self.words, self.totals
         if not totals.commitments:
-            return words._(N_("Nothing is overdue in %(place)s."), place=self.place)
-        parts = [words.many(N_("%(number)s is overdue"), N_("%(number)s are overdue"), totals.commitments)]
+            filtered = self.wanted.region or self.wanted.owner
+            text = N_("Nothing is overdue: %(place)s.") if filtered else N_("Nothing is overdue.")
+            return words._(text, place=self.place)
+        parts = [words.many(NN_("%(number)s is overdue", "%(number)s are overdue"), totals.commitments)]
         for number, text in (
             (totals.oversight, N_("%(number)s under oversight")),
             (totals.red, N_("%(number)s with a red card")),
@@ -121,12 +125,19 @@ class WorklistView:
     @property
     def _soon(self) -> str:
         today, soon = self.by_days[0], sum(self.by_days[: SOON + 1])
-        return self.words._(
-            N_("%(today)s fall due today, %(soon)s within %(days)s working days."),
-            today=f"{today:,}",
+        return self.words.many(
+            NN_(
+                "%(number)s falls due today, %(soon)s within %(limit)s.",
+                "%(number)s fall due today, %(soon)s within %(limit)s.",
+            ),
+            today,
             soon=f"{soon:,}",
-            days=SOON,
+            limit=phrases.working_days(SOON, self.words.language),
         )
+
+    @property
+    def _limit(self) -> str:
+        return phrases.working_days(self._days, self.words.language)
 
     @property
     def _days(self) -> int:
@@ -153,7 +164,7 @@ class WorklistView:
                 address(DUE, filters, days=one),
                 words._(N_("Due today"))
                 if not one
-                else words.many(N_("Within %(number)s working day"), N_("Within %(number)s working days"), one),
+                else words._(N_("Within %(limit)s"), limit=phrases.working_days(one, words.language)),
                 sum(self.by_days[: one + 1]),
                 one == days,
             )
@@ -245,6 +256,10 @@ class WorklistView:
     def here(self) -> str:
         """The address of this page."""
         return address(self.path, self.given)
+
+    def opened(self, path: str, row: object = None) -> str:
+        """The address of a record, from which one finds the way through this list."""
+        return opened(path, self.here, row)
 
     def file(self, form: str) -> str:
         """The address of the whole list as a file."""

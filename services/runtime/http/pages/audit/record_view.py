@@ -140,8 +140,8 @@ class RecordView:
             return self._(N_("Nothing is on record that fits."))
         numbers = {"all": f"{self.total:,}", "refused": f"{refused:,}"}
         if self.total >= COUNTED:
-            return self._(N_("Of the newest %(all)s entries, %(refused)s are refusals."), **numbers)
-        return self._(N_("%(all)s entries fit, %(refused)s of them refusals."), **numbers)
+            return self._(N_("Refused among the newest %(all)s: %(refused)s."), **numbers)
+        return self._(N_("Entries that fit: %(all)s; refused: %(refused)s."), **numbers)
 
     @cached_property
     def views(self) -> list[tuple[str, str, bool]]:
