@@ -1,6 +1,6 @@
 """Text in English and Chinese for people. Cheap to import."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Language = Literal["zh", "en"]
 """The languages that people read."""
@@ -9,6 +9,13 @@ Language = Literal["zh", "en"]
 def both(en: str, zh: str) -> str:
     """A sentence in both languages, on one line."""
     return f"{en} / {zh}"
+
+
+class Bilingual(NamedTuple):
+    """A text in both languages."""
+
+    en: str
+    zh: str
 
 
 class BilingualError(Exception):

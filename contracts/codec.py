@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from contracts.bilingual import BilingualError
 from contracts.envelope import CONTENT_TYPE, Envelope, Message, envelope_class
-from contracts.registry import COMPACTED, MAX_DOCUMENT_BYTES, MAX_RECORD_BYTES, REGISTRY, topic_of
+from contracts.registry import DOCUMENTS, MAX_DOCUMENT_BYTES, MAX_RECORD_BYTES, REGISTRY, topic_of
 from contracts.values import NO_INPUT_IN_ERRORS
 
 CONTENT_TYPE_HEADER = [("content-type", CONTENT_TYPE.encode())]
@@ -36,7 +36,7 @@ def decode(value: bytes | None, key: bytes | None, topic: str) -> Envelope[Messa
     """
     if value is None:
         raise InvalidRecord("the record is empty", "记录为空")
-    largest = MAX_DOCUMENT_BYTES if topic in COMPACTED else MAX_RECORD_BYTES
+    largest = MAX_DOCUMENT_BYTES if topic in DOCUMENTS else MAX_RECORD_BYTES
     if len(value) > largest:
         raise InvalidRecord(
             f"the record has {len(value)} bytes; at most {largest} are allowed",

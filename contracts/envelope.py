@@ -3,7 +3,7 @@
 An envelope is a CloudEvent (CloudEvents 1.0.2) in the structured mode of the Kafka protocol binding: the
 whole event is one JSON document in the record's value, so that a plain console consumer can read it. The
 record's key is the case id, which is also the event's ``subject``. A document that is no case (`Document`) has its kind
-instead.
+instead, and a report of a process (`Report`) the process.
 """
 
 from datetime import UTC, datetime
@@ -56,6 +56,10 @@ class Document(Message):
     """The key of its records, on a compacted topic."""
 
 
+class Report(Message):
+    """The state of something that is no case, published again and again: the newest one of its subject counts."""
+
+
 class TimerFired(Message):
     """The timer or retry of a case is due. Local to a service; never on Kafka."""
 
@@ -96,12 +100,24 @@ class DocumentEnvelope(Envelope[D]):
     subject: Code
 
 
+class ReportEnvelope(Envelope[D]):
+    """A report with its CloudEvents attributes."""
+
+    subject: Name
+
+
 @cache
 def envelope_class(message: type[M]) -> type[Envelope[M]]:
     """The class of the envelopes of this type of message."""
     tag: Any = Literal[message.type]
-    base: Any = DocumentEnvelope[message] if issubclass(message, Document) else Envelope[message]  # type: ignore[valid-type]
-    return cast(type[Envelope[M]], create_model(f"{message.__name__}Envelope", __base__=base, type=(tag, message.type)))
+    base: Any = Envelope
+    if issubclass(message, Document):
+        base = DocumentEnvelope
+    elif issubclass(message, Report):
+        base = ReportEnvelope
+    return cast(
+        type[Envelope[M]], create_model(f"{message.__name__}Envelope", __base__=base[message], type=(tag, message.type))
+    )
 
 
 def envelop(

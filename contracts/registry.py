@@ -8,7 +8,7 @@ table, and the AsyncAPI document is generated from it.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from contracts.envelope import Document, Message
+from contracts.envelope import Document, Message, Report
 from contracts.messages.alerts import (
     AlertAcknowledged,
     AlertAppealed,
@@ -33,12 +33,14 @@ from contracts.messages.cases import (
 )
 from contracts.messages.commitments import CommitmentsMoved, CommitmentsOpened
 from contracts.messages.documents import AlmanacPublished, NamesPublished, PostsPublished
+from contracts.messages.processes import ProcessReported
 from contracts.messages.side_timers import SideTimersReported, SideTimersRequested
 from contracts.messages.tasks import TaskCorrected, TaskDelivered, TaskDone, TaskRequested, TaskSuspended, TimeSettled
 
 
 class Route(NamedTuple):
-    """The topic, producer and consumers of a message. ``departments`` stands for every department's service.
+    """The topic, producer and consumers of a message. ``departments`` stands for every department's service, and
+    ``processes`` for every process of any service.
 
     ``{system}`` in the topic stands for the department system that the message names. ``consumers`` is empty for
     messages that only systems outside of onedoor consume.
@@ -81,13 +83,18 @@ REGISTRY: dict[type[Message], Route] = {
     PostsPublished: Route("onedoor.documents", "monitor", ("departments", "intake", "monitor", "routing")),
     AlmanacPublished: Route("onedoor.documents", "monitor", ("departments", "intake", "monitor", "routing")),
     NamesPublished: Route("onedoor.documents", "intake", ("departments", "intake", "monitor", "routing")),
+    ProcessReported: Route("onedoor.state", "processes", ("monitor",)),
 }
-"""All messages on Kafka. The key of every record is the case id; that of a document is its kind."""
+"""All messages on Kafka. The key of every record is the case id, that of a document its kind, that of a report the
+process."""
 
-COMPACTED = frozenset(route.topic for message, route in REGISTRY.items() if issubclass(message, Document))
-"""The topics of which Kafka keeps the newest record of each key, with one partition."""
+DOCUMENTS = frozenset(route.topic for message, route in REGISTRY.items() if issubclass(message, Document))
+"""The topics of documents: Kafka keeps the newest record of each key, with one partition."""
 
-CASE_MESSAGES = tuple(message for message in REGISTRY if not issubclass(message, Document))
+REPORTS = frozenset(route.topic for message, route in REGISTRY.items() if issubclass(message, Report))
+"""The topics of reports: Kafka keeps the newest record of each key, for a day, with one partition."""
+
+CASE_MESSAGES = tuple(message for message in REGISTRY if not issubclass(message, Document | Report))
 """All messages about cases."""
 
 MAX_RECORD_BYTES = 256 * 1024

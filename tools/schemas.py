@@ -236,7 +236,10 @@ def _message(message: type[Message]) -> dict[str, Any]:
         },
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": "As the subject: the case id, or the kind of a document."}
+                "key": {
+                    "type": "string",
+                    "description": "As the subject: the case id, the kind of a document, or the process of a report.",
+                }
             }
         },
     }

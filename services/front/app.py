@@ -9,6 +9,7 @@ from typing import NamedTuple
 import uvloop
 from fastapi import FastAPI
 
+from contracts.bilingual import Bilingual
 from services.front.core.routes import FRONT, Routes
 from services.front.jobs.issuer import IssuerClient
 from services.front.jobs.sessions import Sessions
@@ -44,7 +45,10 @@ ISSUER = "identity"
 TIDIED_S = 30.0
 """Machine seconds between two rounds of ending and deleting sessions."""
 
-ADVICE = "see the reason in the log; sessions that have ended are refused all the same"
+ADVICE = Bilingual(
+    "see the reason in the log; sessions that have ended are refused all the same",
+    "原因见日志；已结束的会话仍会被拒绝",
+)
 
 log = telemetry.logger(__name__)
 
@@ -78,7 +82,7 @@ async def front_of(
         addresses[ISSUER] = settings.issuer_addresses
     upstreams = Upstreams(addresses, **upstream_limits)
 
-    async def faults() -> list[str]:
+    async def faults() -> list[Bilingual]:
         return await database_faults(database, FRONT_MIGRATIONS)
 
     table = Routes(settings.services, ISSUER if settings.issuer_addresses else None)

@@ -15,6 +15,7 @@ from joserfc.jwk import KeySet
 from sqlalchemy import Connection
 from starlette.types import ASGIApp
 
+from contracts.bilingual import Bilingual
 from services.identity.jobs.directory import Directory
 from services.identity.jobs.passwords import Passwords
 from services.identity.jobs.signing import Signing
@@ -41,6 +42,13 @@ ROTATION_S = 60.0
 """Machine seconds between two looks at the keys, at what has ended, and at posts that end by their date."""
 
 ADVICE = "see the reason in the log; tokens are signed with the keys that there are"
+CHAIN_S = 5.0
+"""Machine seconds between two runs of the writer that chains the record."""
+
+ADVICE = Bilingual(
+    "see the reason in the log; tokens are signed with the keys that there are",
+    "原因见日志；令牌由现有密钥签发",
+)
 
 log = telemetry.logger(__name__)
 

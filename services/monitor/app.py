@@ -93,4 +93,5 @@ SERVICE = Service(
     documents=(rule_store.RULES, directory_store.DIRECTORY),
     records_changes=True,
     published=lambda: (directory_store.posts_in_force, rule_store.almanac_in_force),
+    watches_processes=True,
 )

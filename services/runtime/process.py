@@ -12,14 +12,14 @@ import uvloop
 from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.bilingual import both
+from contracts.bilingual import Bilingual, both
 from contracts.envelope import Document, Message, envelop
 from contracts.messages.documents import PostsPublished
 from contracts.registry import REGISTRY, topics_for
 from contracts.rights.holders import Holders
 from contracts.values import Value
 from contracts.zone import CHINA
-from services.runtime import telemetry
+from services.runtime import reported, telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue, Overloaded
@@ -38,16 +38,20 @@ from services.runtime.jobs.cleaner import Cleaner
 from services.runtime.jobs.external_calls import CHECK_INTERVAL_S, ExternalCalls
 from services.runtime.jobs.loop import run_periodically
 from services.runtime.jobs.outbox_relay import OutboxRelay
+from services.runtime.jobs.reporter import Reporter
 from services.runtime.jobs.rollout import Rollout
 from services.runtime.jobs.timers import Timers, watch_clock
 from services.runtime.journal.access import record_writer
 from services.runtime.journal.blocks import signing_key
 from services.runtime.journal.decisions import Decisions
 from services.runtime.journal.writer import JournalWriter
+from services.runtime.kafka import reports
 from services.runtime.kafka.consumer import Consumer
 from services.runtime.kafka.documents import Documents
 from services.runtime.kafka.publisher import Publisher
 from services.runtime.kafka.topics import Topics
+from services.runtime.own_state import OwnState
+from services.runtime.reported import Reports
 from services.runtime.security.access import Access
 from services.runtime.security.access_tokens import TokenVerifier
 from services.runtime.service import Loop, Service
@@ -55,8 +59,7 @@ from services.runtime.settings import Settings
 from services.runtime.stop_signal import stop_signal
 from services.runtime.store import cases
 from services.runtime.store.chains import JOURNAL
-from services.runtime.store.database import TRANSACTION_S, open_database
-from services.runtime.store.tables import database_faults
+from services.runtime.store.database import open_database
 
 S = TypeVar("S", bound=Value)
 D = TypeVar("D", bound=Document)
@@ -78,26 +81,52 @@ RETENTION_S = 60.0
 JOURNAL_S = 5.0
 """Machine seconds between two runs of the writer of a journal."""
 
-TOPICS_ADVICE = "Kafka is unavailable or lacks what the topics need, see the reason in the log; messages wait"
+TOPICS_ADVICE = Bilingual(
+    "Kafka is unavailable or lacks what the topics need, see the reason in the log; messages wait",
+    "Kafka 不可用，或缺少主题所需的条件，原因见日志；消息在等待",
+)
+
+REPORT_ADVICE = Bilingual(
+    "see the reason in the log; the page of operations shows this process as silent",
+    "原因见日志；运行状态页显示本进程无报告",
+)
+
+REPORT_S = 2.0
+"""Machine seconds for the last report. Without it the process shows as silent."""
 
 STOP_STEP_S = 10.0
 """Machine seconds after which a step of stopping is given up, and the next one follows."""
 
-RETENTION_ADVICE = "see the reason in the log; nothing is deleted meanwhile, and the database grows"
+RETENTION_ADVICE = Bilingual(
+    "see the reason in the log; nothing is deleted meanwhile, and the database grows",
+    "原因见日志；期间不删除数据，数据库会增长",
+)
 
 DOCUMENTS_S = 1.0
 """Machine seconds between two looks whether a document came into force that others follow."""
 
-DOCUMENTS_ADVICE = "see the reason in the log; meanwhile other services follow the document that was published last"
+DOCUMENTS_ADVICE = Bilingual(
+    "see the reason in the log; meanwhile other services follow the document that was published last",
+    "原因见日志；期间其他服务沿用最近发布的文件",
+)
 
-TIMERS_ADVICE = "see the reason in the log; meanwhile nothing falls due, and nothing is asked again"
+TIMERS_ADVICE = Bilingual(
+    "see the reason in the log; meanwhile nothing falls due, and nothing is asked again",
+    "原因见日志；期间不触发到期，也不再次询问",
+)
 
-POLL_ADVICE = "the department's system cannot be read, see the reason in the log; what it reports waits there"
+POLL_ADVICE = Bilingual(
+    "the department's system cannot be read, see the reason in the log; what it reports waits there",
+    "无法读取部门系统，原因见日志；其报送的内容在对方等待",
+)
 
 JOINING = "joining the consumer group"
 """The name of this work among the failures of the process."""
 
-JOINING_ADVICE = "Kafka is unavailable or refuses, see the reason in the log; records wait there"
+JOINING_ADVICE = Bilingual(
+    "Kafka is unavailable or refuses, see the reason in the log; records wait there",
+    "Kafka 不可用或拒绝；记录在 Kafka 等待",
+)
 
 log = telemetry.logger(__name__)
 
@@ -132,9 +161,23 @@ class ServiceProcess(Generic[S]):
             self.recorder,
             lambda: self.documents.loaded,
         )
+        self.reports = Reports()
+        """The reports of all processes, where the service follows them."""
         self._tasks: list[asyncio.Task[None]] = []
         self.external_calls: ExternalCalls[S] | None = None
         self._external_system: ExternalSystem | None = None
+        self.state = OwnState(
+            service,
+            settings,
+            self.database,
+            self.clock,
+            self.consumer,
+            self.processor,
+            self.failures,
+            lambda: self.documents.loaded,
+            lambda: self.external_calls,
+        )
+        self._reporter = Reporter(self.state.report, self.publisher.publish)
         self.stopping = asyncio.Event()
         """Set when the process is to end: endless responses, such as streams, end then."""
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -167,32 +210,13 @@ class ServiceProcess(Generic[S]):
         """The document of this kind in force here; see `ServiceHost.document`."""
         return self.documents.newest(kind)
 
-    async def faults(self) -> list[str]:
+    async def faults(self) -> list[Bilingual]:
         """The reasons why this replica cannot do its work; none if it is ready."""
-        faults = []
-        if not self.documents.loaded:
-            faults.append("documents: not read from the database yet")
-        if self.consumer.stopped:
-            faults.append(f"consumer stopped: {self.consumer.stopped}")
-        elif not self.consumer.ready:
-            faults.append("Kafka: not a member of the consumer group yet")
-        else:
-            lag = await self.consumer.lag()
-            if lag is None:
-                faults.append("Kafka: lag unknown")
-            else:
-                telemetry.LAG.set(lag)
-        if (busy_s := self.processor.busy_s) > TRANSACTION_S:
-            faults.append(f"database: a batch has been running for {busy_s:.0f} s")
-        faults += await database_faults(self.database, self.service.migrations)
-        return faults
+        return await self.state.faults()
 
-    def impairments(self) -> list[str]:
-        """What this replica cannot do at present, while it does the rest: paused topics, and work that fails again and
-        again."""
-        calls = self.external_calls
-        held = ["calls: the department's system fails, and calls are held back"] if calls and calls.breaker.open else []
-        return [*self.consumer.impairments(), *held, *self.failures.shown()]
+    def impairments(self) -> list[Bilingual]:
+        """What this replica cannot do at present, while it does the rest."""
+        return self.state.impairments()
 
     async def __aenter__(self) -> "ServiceProcess[S]":
         """Start the loops on the database first, and the consumer as soon as Kafka is available."""
@@ -248,6 +272,10 @@ class ServiceProcess(Generic[S]):
             self._start_job("rollout", rollout.run_once, rollout.pause)
         if self.service.external_system is not None:
             await self._open_external_system(self.service.external_system)
+        if self.service.watches_processes:
+            follow = partial(reports.follow, settings, self.reports, self.failures)
+            self._start_loop(Loop(reports.WORK, follow, reports.RETRY_S, reports.ADVICE))
+        self._start_loop(Loop("report", self._reporter.run_once, reported.REPORTED_S, REPORT_ADVICE))
         self._start("followed documents", self.documents.run(self._topics.ensure))
         self._start("consumer", self._consume())
         self._start_loop(Loop("topics", self._topics.run_once, TOPICS_S, TOPICS_ADVICE))
@@ -269,6 +297,7 @@ class ServiceProcess(Generic[S]):
         await self._stop_step("writing the record of access", self.recorder.drain)
         await self._stop_step("closing the connection to the issuer of logins", self._tokens.close)
         await self._stop_step("closing the connection about topics", self._topics.close)
+        await self._stop_step("reporting the end", self._reporter.stopped, REPORT_S)
         await self._stop_step("closing the publisher", self.publisher.close)
         await self._stop_step("closing the database", self.database.dispose)
 
@@ -324,7 +353,7 @@ class ServiceProcess(Generic[S]):
         run_once: Callable[[], Awaitable[bool]],
         pause: Callable[[], float],
         signal: asyncio.Event | None = None,
-        advice: str = ADVICE,
+        advice: Bilingual = ADVICE,
     ) -> None:
         self._start(name, run_periodically(name, run_once, pause, self.failures, signal, advice))
 

@@ -9,12 +9,14 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from contracts.bilingual import Bilingual
 from contracts.core import Core
 from contracts.envelope import Document, Envelope, Message
 from contracts.values import Value
 from services.runtime.clock import Clock
 from services.runtime.external_system import ExternalCall, ExternalSystem
 from services.runtime.failures import ADVICE, Failures
+from services.runtime.reported import Reports
 from services.runtime.security.access import Access
 from services.runtime.settings import Settings
 from services.runtime.store.documents import VersionedDocument
@@ -45,7 +47,7 @@ class Loop(NamedTuple):
     name: str
     run_once: Callable[[], Awaitable[bool]]
     pause_s: float
-    advice: str = ADVICE
+    advice: Bilingual = ADVICE
 
 
 class ServiceHost(Protocol[S]):
@@ -62,6 +64,8 @@ class ServiceHost(Protocol[S]):
     """Set when the process is to end: endless responses, such as streams, end then."""
     failures: Failures
     """The work of the process that fails again and again."""
+    reports: Reports
+    """The reports of all processes, where the service follows them."""
 
     async def command(self, case_id: str, message: Message) -> S:
         """Process one message of the service's own, and return the state of the case after the commit.
@@ -101,6 +105,7 @@ class Service(Generic[S]):
     ``documents`` lists the versioned documents that the service keeps. Cases follow at most one of them.
     ``records_changes``: each batch records which cases it changed, for a job that follows (`changed_cases`).
     ``published`` is called when the process starts; each function gives a document in force that all services follow.
+    ``watches_processes``: its processes follow the reports of all processes, and show them to operators.
     ``received``: keeps a document of another service in a form of the service's own, in the same transaction.
     """
 
@@ -120,6 +125,7 @@ class Service(Generic[S]):
     documents: tuple[VersionedDocument[Any], ...] = ()
     records_changes: bool = False
     published: Callable[[], Sequence[Published]] = tuple
+    watches_processes: bool = False
     received: Callable[[AsyncConnection, Document], Awaitable[None]] | None = None
 
     @property

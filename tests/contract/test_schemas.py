@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from contracts.codec import decode, encode
 from contracts.envelope import Document
-from contracts.registry import CASE_MESSAGES, COMPACTED, REGISTRY, topic_of
+from contracts.registry import CASE_MESSAGES, DOCUMENTS, REGISTRY, topic_of
 from services.intake.app import SERVICE as intake
 from services.monitor.app import SERVICE as monitor
 from services.routing.app import SERVICE as routing
@@ -56,7 +56,7 @@ def test_services_consume_what_the_registry_lists(service: Service[Any]) -> None
 def test_every_process_follows_every_document() -> None:
     documents = {message.kind for message in REGISTRY if issubclass(message, Document)}
     assert documents == set(FOLLOWED)
-    assert {REGISTRY[message].topic for message in REGISTRY if issubclass(message, Document)} == {TOPIC} == COMPACTED
+    assert {REGISTRY[message].topic for message in REGISTRY if issubclass(message, Document)} == {TOPIC} == DOCUMENTS
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.bilingual import Bilingual
 from services.identity.core.clients import Clients
 from services.identity.core.sessions import SessionLimits
 from services.identity.jobs.passwords import Passwords
@@ -41,7 +42,7 @@ class Issuer:
         async with transaction(self.database) as connection:
             return await connection.run_sync(work)
 
-    async def faults(self) -> list[str]:
+    async def faults(self) -> list[Bilingual]:
         """The reasons why this replica cannot do its work; none if it is ready."""
         return await database_faults(self.database, ISSUER_MIGRATIONS)
 

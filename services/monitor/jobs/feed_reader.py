@@ -7,6 +7,7 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from contracts.bilingual import Bilingual
 from services.monitor.jobs.follower import Event, Follower
 from services.monitor.store.change_feed import Change, FeedPosition, changes, complete_position, holder_is_open
 from services.runtime.failures import Failures
@@ -31,9 +32,11 @@ HELD_S = 60.0
 HELD = "stream: up to date"
 """The name of this work among the failures of the process."""
 
-HELD_ADVICE = (
-    "a transaction on the database server has been open for long, perhaps in another database, and later changes wait"
-    " for it; find the session by backend_xid in pg_stat_activity, or the transaction in pg_prepared_xacts, and end it"
+HELD_ADVICE = Bilingual(
+    "a transaction on the database server has been open for long, perhaps in another database, and later changes wait "
+    "for it; find the session by backend_xid in pg_stat_activity, or the transaction in pg_prepared_xacts, and end it",
+    "数据库服务器上有事务长时间未结束（可能在另一个数据库），其后的变更都在等待；"
+    "请在 pg_stat_activity 按 backend_xid 找到会话，或在 pg_prepared_xacts 找到事务，并将其结束",
 )
 
 

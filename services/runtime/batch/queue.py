@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from contracts.bilingual import both
+from contracts.bilingual import Bilingual, both
 from contracts.values import Value
 from services.runtime import telemetry
 from services.runtime.batch.message import InboundMessage
@@ -22,7 +22,10 @@ from services.runtime.store.dead_letters import DeadLetter
 WORK = "batches"
 """The name of the queue's work among the failures of its process."""
 
-ADVICE = "the database is unavailable, see the reason in the log; nothing is lost, and batches are tried again"
+ADVICE = Bilingual(
+    "the database is unavailable, see the reason in the log; nothing is lost, and batches are tried again",
+    "数据库不可用，原因见日志；数据不会丢失，批次会自动重试",
+)
 
 FULL_BATCHES = 10
 """The queue is full when it holds so many batches."""

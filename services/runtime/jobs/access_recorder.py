@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.bilingual import Bilingual
 from services.runtime import telemetry
 from services.runtime.failures import Failures
 from services.runtime.security.access_record import AccessEntry, RecordUnavailable
@@ -32,7 +33,10 @@ RETRY_S = 1.0
 WORK = "recording access"
 """The name of this work among the failures of the process."""
 
-ADVICE = "the database is unavailable; what has to be on record is refused meanwhile with 503"
+ADVICE = Bilingual(
+    "the database is unavailable; what has to be on record is refused meanwhile with 503",
+    "数据库不可用；必须留痕的操作暂以 503 拒绝",
+)
 
 _Waiting = tuple[AccessEntry, "asyncio.Future[None] | None"]
 

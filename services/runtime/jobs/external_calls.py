@@ -73,7 +73,7 @@ class ExternalCalls(Generic[S]):
         self._system = system
         self._processor = processor
         self._queue = queue
-        self._free_slots = slots
+        self._slots = self._free_slots = slots
         self._turned_away = False
         """Whether calls are due for which there was no room."""
         self._timeout = timeout
@@ -82,6 +82,11 @@ class ExternalCalls(Generic[S]):
         self.breaker = CircuitBreaker()
         self._tasks: set[asyncio.Task[None]] = set()
         processor.reducer.call_scheduler = self
+
+    @property
+    def under_way(self) -> int:
+        """The calls that are being made."""
+        return self._slots - self._free_slots
 
     def reserve(self) -> datetime | None:
         """Reserve room for one call; see `CallScheduler`."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from contracts.bilingual import Bilingual
 from contracts.core import backoff
 from services.runtime.failures import ADVICE, Failures
 
@@ -17,7 +18,7 @@ async def run_periodically(
     pause: Callable[[], float],
     failures: Failures,
     signal: asyncio.Event | None = None,
-    advice: str = ADVICE,
+    advice: Bilingual = ADVICE,
 ) -> None:
     """Call ``run_once`` until cancelled.
 
@@ -37,7 +38,7 @@ async def _run(
     pause: Callable[[], float],
     failures: Failures,
     signal: asyncio.Event | None,
-    advice: str,
+    advice: Bilingual,
 ) -> None:
     while True:
         if signal is not None:

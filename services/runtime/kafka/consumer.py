@@ -15,7 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
-from contracts.bilingual import both
+from contracts.bilingual import Bilingual, both
 from contracts.codec import InvalidRecord, decode
 from contracts.core import backoff
 from contracts.envelope import CASE_ID, Envelope, Message
@@ -36,13 +36,15 @@ FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.1, 2.0
 ACKNOWLEDGING = "acknowledging"
 """The name of this work among the failures of the process."""
 
-ACKNOWLEDGING_ADVICE = (
-    "Kafka does not take offsets; nothing is lost, records may be read again and dropped as duplicates"
+ACKNOWLEDGING_ADVICE = Bilingual(
+    "Kafka does not take offsets; nothing is lost, records may be read again and dropped as duplicates",
+    "Kafka 不接收位移；数据不会丢失，记录可能重读，重复的会被丢弃",
 )
 
-ADVICE = (
+ADVICE = Bilingual(
     "remove the cause, then resume the topic (POST /topics/{topic}/resume on the port of operators), "
-    "or restart the service"
+    "or restart the service",
+    "请排除原因后恢复该主题（运行维护端口 POST /topics/{topic}/resume），或重启服务",
 )
 
 log = telemetry.logger(__name__)
@@ -52,7 +54,7 @@ log = telemetry.logger(__name__)
 class PausedTopic:
     """A topic that this process does not read, by itself: since when, and why."""
 
-    reason: str
+    reason: Bilingual
     since: datetime = field(default_factory=machine_now)
     unreadable: dict[TopicPartition, int] = field(default_factory=dict)
     """The offset of the record that cannot be read, in each partition that has one."""
@@ -139,11 +141,15 @@ class Consumer:
         # Offsets that were noted meanwhile stay for the next time.
         self._handled = {p: offset for p, offset in self._handled.items() if handled.get(p) != offset}
 
-    def impairments(self) -> list[str]:
+    def impairments(self) -> list[Bilingual]:
         """The topics that are paused, each with the reason and what to do."""
         return [
-            f"topic {topic}: paused since {paused.since:%Y-%m-%d %H:%M:%S} UTC; {paused.reason}; "
-            + ADVICE.format(topic=topic)
+            Bilingual(
+                f"topic {topic}: paused since {paused.since:%Y-%m-%d %H:%M:%S} UTC; {paused.reason.en}; "
+                + ADVICE.en.format(topic=topic),
+                f"主题 {topic}：自 {paused.since:%Y-%m-%d %H:%M:%S} UTC 起暂停；{paused.reason.zh}；"
+                + ADVICE.zh.format(topic=topic),
+            )
             for topic, paused in self.paused.items()
         ]
 
@@ -229,13 +235,16 @@ class Consumer:
                 continue
             exceeded = self._limits.exceeded(topic, read[topic], letters[topic], now)
             if exceeded is not None:
-                self._pause(topic, PausedTopic(f"too many dead letters: {exceeded}"))
+                why = Bilingual(f"too many dead letters: {exceeded.en}", f"死信过多：{exceeded.zh}")
+                self._pause(topic, PausedTopic(why))
 
     def _unreadable(self, partition: TopicPartition, offset: int, error: BaseException) -> None:
         """The client cannot read this record: pause its topic."""
         topic = partition.topic[len(self._prefix) :]
-        reason = (
-            f"the record at partition {partition.partition}, offset {offset} cannot be read: {type(error).__name__}"
+        kind = type(error).__name__
+        reason = Bilingual(
+            f"the record at partition {partition.partition}, offset {offset} cannot be read: {kind}",
+            f"分区 {partition.partition}、位移 {offset} 的记录无法读取：{kind}",
         )
         paused = self.paused.get(topic) or PausedTopic(reason)
         paused.unreadable[partition] = offset
@@ -247,7 +256,7 @@ class Consumer:
         self.paused[topic] = paused
         self.subscription.pause(self._prefix + topic)
         telemetry.TOPIC_PAUSED.labels(topic).set(1)
-        log.critical("topic paused", topic=topic, reason=paused.reason, advice=ADVICE.format(topic=topic))
+        log.critical("topic paused", topic=topic, reason=paused.reason.en, advice=ADVICE.en.format(topic=topic))
 
     def _stopped(self, reason: str) -> None:
         """The subscription has stopped by itself: leave the records in Kafka and wait for a person."""

@@ -15,13 +15,13 @@ from hashlib import sha256
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from contracts.bilingual import both
+from contracts.bilingual import Bilingual, both
 from contracts.codec import CONTENT_TYPE_HEADER, InvalidRecord, decode, encode
 from contracts.core import backoff
 from contracts.envelope import Document, Envelope, envelop
@@ -29,6 +29,7 @@ from contracts.registry import MAX_DOCUMENT_BYTES, REGISTRY, topic_of
 from services.runtime import telemetry
 from services.runtime.clock import machine_now
 from services.runtime.failures import Failures
+from services.runtime.kafka import compacted
 from services.runtime.kafka.connection import connection
 from services.runtime.service import Published
 from services.runtime.settings import KafkaSettings
@@ -41,16 +42,16 @@ TOPIC = "onedoor.documents"
 SIGNATURE = "signature"
 """The header of a record that has its authentication code."""
 
-WAIT_MS = 5_000
-"""Machine milliseconds for which Kafka holds back the answer to a fetch while there is nothing new."""
-
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=0.5), timedelta(seconds=15)
 """Machine time before the first new attempt, and before any later one."""
 
 WORK = "following documents"
 """The name of this work among the failures of the process."""
 
-ADVICE = "Kafka or the database is unavailable; rights follow the directory that was last received"
+ADVICE = Bilingual(
+    "Kafka or the database is unavailable; rights follow the directory that was last received",
+    "Kafka 或数据库不可用；权限按最近收到的人员名录",
+)
 
 D = TypeVar("D", bound=Document)
 
@@ -167,32 +168,15 @@ class Documents:
         self._loaded = True
 
     async def _follow(self) -> None:
-        partition = TopicPartition(self._settings.topic_prefix + TOPIC, 0)
-        consumer = AIOKafkaConsumer(
-            **connection(self._settings),
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            fetch_max_wait_ms=WAIT_MS,
-            max_partition_fetch_bytes=MAX_DOCUMENT_BYTES,
-        )
-        async with consumer:
-            consumer.assign([partition])
-            end = (await consumer.end_offsets([partition]))[partition]
-            self._failures.succeeded(WORK)
-            self._newest = {}
-            newest: dict[str, Document] = {}
-            while True:
-                # Older documents that are not compacted yet must not come into force again, not for a moment.
-                if await consumer.position(partition) >= end:
-                    await self._keep(newest)
-                    newest = {}
-                for record in (await consumer.getmany(partition, timeout_ms=WAIT_MS)).get(partition, ()):
-                    if (document := self._read(record)) is not None:
-                        newest[document.kind] = document
+        self._newest = {}
+        async with compacted.newest(self._settings, TOPIC, self._read, MAX_DOCUMENT_BYTES) as found:
+            async for newest in found:
+                self._failures.succeeded(WORK)
+                await self._keep({document.kind: document for document in newest.values()})
 
-    async def _keep(self, newest: dict[str, Document]) -> None:
-        self._on_topic = (self._on_topic or {}) | newest
-        for kind, document in newest.items():
+    async def _keep(self, found: dict[str, Document]) -> None:
+        self._on_topic = (self._on_topic or {}) | found
+        for kind, document in found.items():
             if self._in_force.get(kind) == document:
                 continue
             async with transaction(self._database) as connected:

@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from contracts.bilingual import Bilingual
+
 FEWEST = 50
 """Dead letters of a topic below which their share says nothing."""
 
@@ -32,7 +34,7 @@ class DeadLetterLimits:
         """Whether the records of any topic count now."""
         return bool(self._topics)
 
-    def exceeded(self, topic: str, records: int, letters: int, now: float) -> str | None:
+    def exceeded(self, topic: str, records: int, letters: int, now: float) -> Bilingual | None:
         """Count so many records of a topic, and their dead letters, at machine time ``now``.
 
         Returns which limit is exceeded, in words, or None.
@@ -40,9 +42,15 @@ class DeadLetterLimits:
         counts = self._topics.setdefault(topic, _Counts())
         counts.add(records, letters, now)
         if counts.in_minute > self._a_minute:
-            return f"{counts.in_minute} dead letters within a minute, where {self._a_minute} are allowed"
+            return Bilingual(
+                f"{counts.in_minute} dead letters within a minute, where {self._a_minute} are allowed",
+                f"一分钟内有 {counts.in_minute} 封死信，上限为 {self._a_minute} 封",
+            )
         if counts.letters >= FEWEST and counts.letters > self._share * counts.records:
-            return f"{counts.letters} of its latest {counts.records} records became dead letters"
+            return Bilingual(
+                f"{counts.letters} of its latest {counts.records} records became dead letters",
+                f"最近 {counts.records} 条记录中有 {counts.letters} 条成为死信",
+            )
         if not counts.letters and not counts.in_minute:
             self.forget(topic)
         return None

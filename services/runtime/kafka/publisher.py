@@ -13,6 +13,7 @@ from aiokafka.errors import BrokerResponseError, KafkaError, UnknownTopicOrParti
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from contracts.bilingual import Bilingual
 from contracts.codec import CONTENT_TYPE_HEADER
 from contracts.core import backoff
 from contracts.registry import MAX_RECORD_BYTES
@@ -44,11 +45,15 @@ REQUEST_BYTES = 8 * MAX_RECORD_BYTES
 WORK = "publishing"
 """The name of the publisher's work among the failures of its process."""
 
-ADVICE = "Kafka does not acknowledge; messages wait in the outbox, and the relay publishes them when Kafka is back"
+ADVICE = Bilingual(
+    "Kafka does not acknowledge; messages wait in the outbox, and the relay publishes them when Kafka is back",
+    "Kafka 未确认；消息留在发件箱，Kafka 恢复后自动补发",
+)
 
-REFUSED_ADVICE = (
+REFUSED_ADVICE = Bilingual(
     "Kafka refuses this topic alone, see the reason in the log: it may not exist, or lack a right or room for a batch; "
-    "its messages wait in the outbox, all others go on"
+    "its messages wait in the outbox, all others go on",
+    "Kafka 仅拒绝该主题，原因见日志：主题可能不存在，或权限、容量不足；该主题的消息留在发件箱，其余照常",
 )
 
 log = telemetry.logger(__name__)

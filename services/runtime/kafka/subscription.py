@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from faststream import AckPolicy, BaseMiddleware, ContextRepo, StreamMessage
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from contracts.bilingual import Bilingual
 from contracts.core import backoff
 from services.runtime import telemetry
 from services.runtime.failures import Failures
@@ -85,7 +86,10 @@ FIRST_RESTART_S, LONGEST_RESTART_S = 0.2, 5.0
 READING = "reading from Kafka"
 """The name of this work among the failures of the process."""
 
-READING_ADVICE = "see the reason in the log: Kafka refuses, or a record cannot be read; it is tried again"
+READING_ADVICE = Bilingual(
+    "see the reason in the log: Kafka refuses, or a record cannot be read; it is tried again",
+    "原因见日志：Kafka 拒绝，或有无法读取的记录；将自动重试",
+)
 
 
 class NotReading(Exception):

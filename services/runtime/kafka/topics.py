@@ -7,10 +7,16 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
-from contracts.registry import COMPACTED, MAX_DOCUMENT_BYTES, MAX_RECORD_BYTES
+from contracts.registry import DOCUMENTS, MAX_DOCUMENT_BYTES, MAX_RECORD_BYTES, REPORTS
 from services.runtime import telemetry
 from services.runtime.kafka.connection import TIMEOUT_S, connection
 from services.runtime.settings import KafkaSettings, Settings
+
+DAY_MS = 86_400_000
+"""Milliseconds of a day."""
+
+SEGMENT_MS = 600_000
+"""Milliseconds of the records of one segment of a topic of reports."""
 
 log = telemetry.logger(__name__)
 
@@ -114,18 +120,20 @@ async def require(settings: KafkaSettings, name: str) -> None:
 
 
 def _topic(settings: Settings, name: str) -> NewTopic:
-    compacted = name.removeprefix(settings.topic_prefix) in COMPACTED
-    kept = (
-        {"cleanup.policy": "compact", "max.message.bytes": str(MAX_DOCUMENT_BYTES)}
-        if compacted
-        else {
-            "retention.ms": str(settings.topic_retention_days * 86_400_000),
+    own_name = name.removeprefix(settings.topic_prefix)
+    if own_name in DOCUMENTS:
+        kept = {"cleanup.policy": "compact", "max.message.bytes": str(MAX_DOCUMENT_BYTES)}
+    elif own_name in REPORTS:
+        # Segments are compacted once they are closed. Small ones keep the topic short, and a reader's start quick.
+        kept = {"cleanup.policy": "compact,delete", "retention.ms": str(DAY_MS), "segment.ms": str(SEGMENT_MS)}
+    else:
+        kept = {
+            "retention.ms": str(settings.topic_retention_days * DAY_MS),
             "max.message.bytes": str(4 * MAX_RECORD_BYTES),
         }
-    )
     return NewTopic(
         name,
-        num_partitions=1 if compacted else settings.partitions,
+        num_partitions=1 if own_name in DOCUMENTS | REPORTS else settings.partitions,
         replication_factor=settings.replication,
         topic_configs={
             **kept,

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.bilingual import Bilingual
 from services.runtime.store import access_record, chains, changed_cases, documents, proposals, rollouts
 
 HERE = Path(__file__).parent
@@ -146,18 +147,28 @@ async def revision_of(database: AsyncEngine) -> str | None:
     return revision
 
 
-async def database_faults(database: AsyncEngine, migrations: Path) -> list[str]:
+async def database_faults(database: AsyncEngine, migrations: Path) -> list[Bilingual]:
     """Why a program with this history cannot use the database now; none if it can."""
     try:
         expected = head(migrations)
         async with asyncio.timeout(2):
             found = await revision_of(database)
     except Exception as error:
-        return [f"database: {type(error).__name__}"]
+        kind = type(error).__name__
+        return [Bilingual(f"database: {kind}", f"数据库：{kind}")]
     if found is None:
-        return ["database: it has no tables yet; run 'onedoor migrate'"]
+        return [
+            Bilingual(
+                "database: it has no tables yet; run 'onedoor migrate'", "数据库：尚无数据表；请运行 onedoor migrate"
+            )
+        ]
     if found != expected:
-        return [f"database: at revision {found}, this program needs {expected}; run 'onedoor migrate'"]
+        return [
+            Bilingual(
+                f"database: at revision {found}, this program needs {expected}; run 'onedoor migrate'",
+                f"数据库：版本为 {found}，本程序需要 {expected}；请运行 onedoor migrate",
+            )
+        ]
     return []
 
 

@@ -199,7 +199,7 @@ async def test_a_transaction_that_holds_the_stream_shows_until_it_ends(
     elsewhere = create_async_engine(monitor.process.database.url.set(database="postgres"), poolclass=NullPool)
 
     async def shown() -> bool:
-        return any("pg_stat_activity" in impairment for impairment in monitor.process.impairments())
+        return any("pg_stat_activity" in impairment.en for impairment in monitor.process.impairments())
 
     async def well() -> bool:
         return not await shown()

@@ -69,7 +69,7 @@ async def test_a_job_that_fails_again_and_again_shows_until_it_is_well(start: St
     async with start(system) as host:
 
         async def shown() -> bool:
-            return any("poll: failed" in one and "UnicodeEncodeError" in one for one in host.impairments())
+            return any("poll: failed" in one.en and "UnicodeEncodeError" in one.en for one in host.impairments())
 
         await eventually(shown)
         system.fault = None

@@ -289,7 +289,7 @@ async def test_notifications_that_stay_hold_back_no_others_and_show_where_they_a
             return list(system.notifications) == [1]
 
         async def shown() -> bool:
-            return any("NotificationsHeld" in impairment for impairment in host.impairments())
+            return any("NotificationsHeld" in impairment.en for impairment in host.impairments())
 
         await eventually(acknowledged)
         await eventually(shown)

@@ -17,6 +17,7 @@ from contracts.zone import CHINA
 from services.runtime.batch.queue import Overloaded, Unavailable
 from services.runtime.clock import Clock, FileClock
 from services.runtime.failures import Failures
+from services.runtime.reported import Reports
 from services.runtime.security.access import Access
 from services.runtime.security.access_record import AccessEntry, RecordUnavailable
 from services.runtime.security.access_tokens import TokenVerifier
@@ -61,6 +62,7 @@ class MemoryHost(Generic[S]):
         self.access.holders = HOLDERS
         self.stopping = asyncio.Event()
         self.failures = Failures()
+        self.reports = Reports()
         self.rows: dict[str, str] = {}
         """The states as a database would keep them, by case."""
         self.published: list[Message] = []

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI
 
+from contracts.bilingual import Bilingual
 from services.runtime.http.app import application, web_application
 from services.runtime.http.operating import routes as operating
 from services.runtime.http.operating import topics
@@ -21,12 +22,15 @@ from tests.support.runtime.fakes import MemoryHost, MemoryRecord
 from tests.support.runtime.toy import AT, settings, toy
 from tests.support.staff import AUDIENCE, HOLDERS, ISSUER, TOKEN
 
+TOO_MANY = Bilingual("too many dead letters", "死信过多")
+NO_DATABASE = Bilingual("database: OSError", "数据库：OSError")
+
 
 @dataclass
 class Pause:
     """A pause of a topic."""
 
-    reason: str = "too many dead letters"
+    reason: Bilingual = TOO_MANY
     since: datetime = AT
 
 
@@ -53,11 +57,11 @@ def served(route: Callable[[], None] | None = None) -> FastAPI:
 
 
 def operated(
-    *, faults: tuple[str, ...] = (), impairments: tuple[str, ...] = (), reader: Reader | None = None
+    *, faults: tuple[Bilingual, ...] = (), impairments: tuple[Bilingual, ...] = (), reader: Reader | None = None
 ) -> FastAPI:
     """What the operator's port of that service answers."""
 
-    async def found() -> list[str]:
+    async def found() -> list[Bilingual]:
         return list(faults)
 
     routes = None if reader is None else topics.routes(reader, access())
@@ -80,18 +84,21 @@ def client(app: FastAPI, token: str | None = None) -> httpx2.AsyncClient:
     ("faults", "impairments", "expected"),
     [
         ((), (), (200, "ready")),
-        ((), ("topic onedoor.answers.tax is paused",), (200, "impaired")),
-        (("database: OSError",), ("poll: failed 3 times",), (503, "not ready")),
+        ((), (Bilingual("topic onedoor.answers.tax is paused", "主题已暂停"),), (200, "impaired")),
+        ((NO_DATABASE,), (Bilingual("poll: failed 3 times", "poll：连续失败 3 次"),), (503, "not ready")),
     ],
 )
 async def test_readiness_names_what_stands_still(
-    faults: tuple[str, ...], impairments: tuple[str, ...], expected: tuple[int, str]
+    faults: tuple[Bilingual, ...], impairments: tuple[Bilingual, ...], expected: tuple[int, str]
 ) -> None:
     async with client(operated(faults=faults, impairments=impairments)) as asking:
         answer = await asking.get("/health/ready")
     body = answer.json()
     assert (answer.status_code, body["status"]) == expected
-    assert (body["faults"], body.get("impairments", [])) == (list(faults), list(impairments))
+    assert (body["faults"], body.get("impairments", [])) == (
+        [one.en for one in faults],
+        [one.en for one in impairments],
+    )
 
 
 @pytest.mark.parametrize(
@@ -123,9 +130,9 @@ async def test_operators_read_the_description_of_the_api_and_of_nothing_else() -
 
 
 async def test_the_public_learns_whether_a_replica_works_and_not_why_it_does_not() -> None:
-    faults, looks, free = ["database: OSError"], 0, asyncio.Event()
+    faults, looks, free = [NO_DATABASE], 0, asyncio.Event()
 
-    async def look() -> list[str]:
+    async def look() -> list[Bilingual]:
         nonlocal looks
         looks += 1
         await free.wait()
@@ -145,9 +152,9 @@ async def test_the_public_learns_whether_a_replica_works_and_not_why_it_does_not
 
 async def test_a_replica_that_works_again_is_known_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operating, "FRESH_S", 0.0)
-    faults = ["database: OSError"]
+    faults = [NO_DATABASE]
 
-    async def look() -> list[str]:
+    async def look() -> list[Bilingual]:
         return list(faults)
 
     app = web_application("pages")
@@ -170,8 +177,9 @@ async def test_an_operator_sees_and_resumes_paused_topics() -> None:
                 "topic": "onedoor.answers.tax",
                 "paused_since": "2026-03-02T01:00:00Z",
                 "reason": "too many dead letters",
+                "reason_zh": "死信过多",
             },
-            {"topic": "onedoor.cases", "paused_since": None, "reason": None},
+            {"topic": "onedoor.cases", "paused_since": None, "reason": None, "reason_zh": None},
         ]
         assert (await operator.post("/topics/onedoor.answers.tax/resume")).status_code == 200
         assert not reader.paused

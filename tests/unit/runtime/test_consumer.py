@@ -99,7 +99,7 @@ async def test_too_many_dead_letters_pause_their_topic(queue: Queue) -> None:
     await publish(reading, (b"{", case(1)))
     assert not reading.paused
     await publish(reading, (b"{", case(2)))
-    assert list(reading.paused) == [TOPIC] and "2 dead letters within a minute" in reading.paused[TOPIC].reason
+    assert list(reading.paused) == [TOPIC] and "2 dead letters within a minute" in reading.paused[TOPIC].reason.en
     assert reading.stopped is None, "other topics are read on"
     assert await reading.resume(TOPIC) and not reading.paused
     await publish(reading, (b"{", case(3)))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
+from contracts.bilingual import Bilingual
 from services.intake.app import SERVICE
 from services.runtime.http.app import application
 from services.runtime.http.operating.routes import add_health
@@ -13,7 +14,7 @@ from tests.support.http_server import http_server
 from tests.support.staff import STAFF
 from tests.unit.intake.web.endpoints import intake
 
-FAULTS: list[str] = []
+FAULTS: list[Bilingual] = []
 CASE = "/cases/K7Q2-9MXF-4TBA-3"
 
 
@@ -21,7 +22,7 @@ CASE = "/cases/K7Q2-9MXF-4TBA-3"
 async def address() -> AsyncIterator[str]:
     """The address of intake."""
 
-    async def faults() -> list[str]:
+    async def faults() -> list[Bilingual]:
         return FAULTS
 
     api = application(SERVICE, intake())
@@ -49,10 +50,10 @@ async def sent(address: str, request: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("faults", [[], ["Kafka: lag unknown"]])
+@pytest.mark.parametrize("faults", [[], [Bilingual("Kafka: lag unknown", "Kafka：积压数未知")]])
 @pytest.mark.parametrize("path", ["/health", "/catalogue", CASE, "/cases/x", "/", "/none"])
 async def test_head_has_the_status_and_headers_of_get_and_no_body(
-    client: httpx2.AsyncClient, path: str, faults: list[str], monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, path: str, faults: list[Bilingual], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(globals(), "FAULTS", faults)
     head, get = await client.head(path), await client.get(path)

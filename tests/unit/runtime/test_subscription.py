@@ -322,7 +322,7 @@ async def test_failed_reads_show_until_records_are_read_again(start: Start, serv
         for _ in range(SHOWN_AFTER):
             service.subscription.read_failed(KafkaConnectionError())
         (shown,) = work.shown()
-        assert "reading from Kafka: failed 3 times in a row" in shown and "KafkaConnectionError" in shown
+        assert "reading from Kafka: failed 3 times in a row" in shown.en and "KafkaConnectionError" in shown.en
         await service.subscription.handled(1)
         assert not work.shown()
 

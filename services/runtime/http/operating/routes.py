@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import Field
 
+from contracts.bilingual import Bilingual
 from contracts.values import Model
 from services.runtime.http.app import web_application
 from services.runtime.security.access_record import AccessRecord
@@ -34,8 +35,8 @@ class Readiness(Model):
 
 def operator_application(
     api: FastAPI,
-    faults: Callable[[], Awaitable[list[str]]],
-    impairments: Callable[[], list[str]] = list,
+    faults: Callable[[], Awaitable[list[Bilingual]]],
+    impairments: Callable[[], list[Bilingual]] = list,
     routes: APIRouter | None = None,
     record: AccessRecord | None = None,
 ) -> FastAPI:
@@ -55,7 +56,7 @@ def operator_application(
     async def ready() -> Response:
         """Kafka, database and migrations are as this replica needs them. Impaired, it still answers requests (200): a
         topic or a job that stands still must not take the service from those who do not need it."""
-        found, impaired = await faults(), impairments()
+        found, impaired = [one.en for one in await faults()], [one.en for one in impairments()]
         status: Literal["ready", "impaired", "not ready"] = "impaired" if impaired else "ready"
         body = Readiness(status="not ready" if found else status, faults=found, impairments=impaired)
         return JSONResponse(body.model_dump(exclude_defaults=True), status_code=503 if found else 200)
@@ -73,7 +74,7 @@ def operator_application(
     return app
 
 
-def add_health(app: FastAPI, faults: Callable[[], Awaitable[list[str]]]) -> None:
+def add_health(app: FastAPI, faults: Callable[[], Awaitable[list[Bilingual]]]) -> None:
     """Add ``/health`` to a public application: 200, or 503 for a replica that cannot do its work, without a reason."""
     latest = _Latest(faults)
 
@@ -85,12 +86,12 @@ def add_health(app: FastAPI, faults: Callable[[], Awaitable[list[str]]]) -> None
 class _Latest:
     """The faults as of a moment ago, looked up once for all who ask meanwhile."""
 
-    def __init__(self, look: Callable[[], Awaitable[list[str]]]) -> None:
+    def __init__(self, look: Callable[[], Awaitable[list[Bilingual]]]) -> None:
         self._look = look
         self._looked_at = -inf
-        self._looking: asyncio.Future[list[str]] | None = None
+        self._looking: asyncio.Future[list[Bilingual]] | None = None
 
-    async def faults(self) -> list[str]:
+    async def faults(self) -> list[Bilingual]:
         now = asyncio.get_running_loop().time()
         if self._looking is None or (self._looking.done() and now - self._looked_at >= FRESH_S):
             self._looking, self._looked_at = asyncio.ensure_future(self._look()), now

@@ -7,6 +7,7 @@ from typing import Protocol
 from fastapi import APIRouter
 from pydantic import Field
 
+from contracts.bilingual import Bilingual
 from contracts.rights.table import Act
 from contracts.values import Model
 from services.runtime.http.problems import not_found
@@ -21,7 +22,7 @@ class Pause(Protocol):
         """Machine time."""
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Bilingual:
         """The reason in words."""
 
 
@@ -46,6 +47,7 @@ class TopicView(Model):
     topic: str
     paused_since: datetime | None = Field(None, description="Null while it is read.")
     reason: str | None = None
+    reason_zh: str | None = None
 
 
 def routes(reader: Reader, access: Access) -> APIRouter:
@@ -71,4 +73,6 @@ def routes(reader: Reader, access: Access) -> APIRouter:
 
 
 def _view(topic: str, pause: Pause | None) -> TopicView:
-    return TopicView(topic=topic, paused_since=pause.since if pause else None, reason=pause.reason if pause else None)
+    if pause is None:
+        return TopicView(topic=topic)
+    return TopicView(topic=topic, paused_since=pause.since, reason=pause.reason.en, reason_zh=pause.reason.zh)
