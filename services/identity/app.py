@@ -41,10 +41,6 @@ NAME = "identity"
 ROTATION_S = 60.0
 """Machine seconds between two looks at the keys, at what has ended, and at posts that end by their date."""
 
-ADVICE = "see the reason in the log; tokens are signed with the keys that there are"
-CHAIN_S = 5.0
-"""Machine seconds between two runs of the writer that chains the record."""
-
 ADVICE = Bilingual(
     "see the reason in the log; tokens are signed with the keys that there are",
     "原因见日志；令牌由现有密钥签发",

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.bilingual import Bilingual, both
 from contracts.envelope import Document, Message, envelop
 from contracts.messages.documents import PostsPublished
+from contracts.messages.processes import ProcessReported
 from contracts.registry import REGISTRY, topics_for
 from contracts.rights.holders import Holders
 from contracts.values import Value
 from contracts.zone import CHINA
-from services.runtime import reported, telemetry
+from services.runtime import advice, reported, telemetry
 from services.runtime.batch.message import InboundMessage
 from services.runtime.batch.processor import BatchProcessor
 from services.runtime.batch.queue import BatchQueue, Overloaded
@@ -31,6 +32,7 @@ from services.runtime.http.app import application
 from services.runtime.http.connections.server import serving
 from services.runtime.http.operating import topics
 from services.runtime.http.operating.routes import add_health, operator_application
+from services.runtime.http.operating.state import platform_by
 from services.runtime.http.pages.application import service_pages
 from services.runtime.http.site import Site
 from services.runtime.jobs.access_recorder import AccessRecorder
@@ -81,52 +83,17 @@ RETENTION_S = 60.0
 JOURNAL_S = 5.0
 """Machine seconds between two runs of the writer of a journal."""
 
-TOPICS_ADVICE = Bilingual(
-    "Kafka is unavailable or lacks what the topics need, see the reason in the log; messages wait",
-    "Kafka 不可用，或缺少主题所需的条件，原因见日志；消息在等待",
-)
-
-REPORT_ADVICE = Bilingual(
-    "see the reason in the log; the page of operations shows this process as silent",
-    "原因见日志；运行状态页显示本进程无报告",
-)
-
 REPORT_S = 2.0
 """Machine seconds for the last report. Without it the process shows as silent."""
 
 STOP_STEP_S = 10.0
 """Machine seconds after which a step of stopping is given up, and the next one follows."""
 
-RETENTION_ADVICE = Bilingual(
-    "see the reason in the log; nothing is deleted meanwhile, and the database grows",
-    "原因见日志；期间不删除数据，数据库会增长",
-)
-
 DOCUMENTS_S = 1.0
 """Machine seconds between two looks whether a document came into force that others follow."""
 
-DOCUMENTS_ADVICE = Bilingual(
-    "see the reason in the log; meanwhile other services follow the document that was published last",
-    "原因见日志；期间其他服务沿用最近发布的文件",
-)
-
-TIMERS_ADVICE = Bilingual(
-    "see the reason in the log; meanwhile nothing falls due, and nothing is asked again",
-    "原因见日志；期间不触发到期，也不再次询问",
-)
-
-POLL_ADVICE = Bilingual(
-    "the department's system cannot be read, see the reason in the log; what it reports waits there",
-    "无法读取部门系统，原因见日志；其报送的内容在对方等待",
-)
-
 JOINING = "joining the consumer group"
 """The name of this work among the failures of the process."""
-
-JOINING_ADVICE = Bilingual(
-    "Kafka is unavailable or refuses, see the reason in the log; records wait there",
-    "Kafka 不可用或拒绝；记录在 Kafka 等待",
-)
 
 log = telemetry.logger(__name__)
 
@@ -177,7 +144,8 @@ class ServiceProcess(Generic[S]):
             lambda: self.documents.loaded,
             lambda: self.external_calls,
         )
-        self._reporter = Reporter(self.state.report, self.publisher.publish)
+        watch = partial(platform_by, self) if service.watches_processes else None
+        self._reporter = Reporter(self.state.report, self.publisher.publish, watch)
         self.stopping = asyncio.Event()
         """Set when the process is to end: endless responses, such as streams, end then."""
         self.fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -213,6 +181,10 @@ class ServiceProcess(Generic[S]):
     async def faults(self) -> list[Bilingual]:
         """The reasons why this replica cannot do its work; none if it is ready."""
         return await self.state.faults()
+
+    async def report(self) -> ProcessReported:
+        """The state of this process as of now."""
+        return await self.state.report()
 
     def impairments(self) -> list[Bilingual]:
         """What this replica cannot do at present, while it does the rest."""
@@ -251,14 +223,14 @@ class ServiceProcess(Generic[S]):
             return more
 
         self._start("batches", self.queue.run())
-        self._start_job("timers", timers.run_once, timers.pause, processor.schedule.changed, TIMERS_ADVICE)
+        self._start_job("timers", timers.run_once, timers.pause, processor.schedule.changed, advice.TIMERS)
         if isinstance(self.clock, FileClock):
             self._start("clock", watch_clock(self.clock, processor.schedule.changed, processor.call_due))
         self._start_loop(Loop("flush", flush, FLUSH_S))
         self._start_loop(Loop("relay", run_relay, settings.relay_age_s / 2))
-        self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S, RETENTION_ADVICE))
+        self._start_loop(Loop("retention", partial(cleaner.run_once, settings.batch), RETENTION_S, advice.RETENTION))
         if self._published:
-            self._start_loop(Loop("documents", self._publish, DOCUMENTS_S, DOCUMENTS_ADVICE))
+            self._start_loop(Loop("documents", self._publish, DOCUMENTS_S, advice.DOCUMENTS))
         key = signing_key(settings.secret_key.get_secret_value())
         if self.service.decisions:
             journal = JournalWriter(self.database, key, JOURNAL, Decisions(self.service.decisions))
@@ -275,10 +247,10 @@ class ServiceProcess(Generic[S]):
         if self.service.watches_processes:
             follow = partial(reports.follow, settings, self.reports, self.failures)
             self._start_loop(Loop(reports.WORK, follow, reports.RETRY_S, reports.ADVICE))
-        self._start_loop(Loop("report", self._reporter.run_once, reported.REPORTED_S, REPORT_ADVICE))
+        self._start_loop(Loop("report", self._reporter.run_once, reported.REPORTED_S, advice.REPORT))
         self._start("followed documents", self.documents.run(self._topics.ensure))
         self._start("consumer", self._consume())
-        self._start_loop(Loop("topics", self._topics.run_once, TOPICS_S, TOPICS_ADVICE))
+        self._start_loop(Loop("topics", self._topics.run_once, TOPICS_S, advice.TOPICS))
 
     async def __aexit__(self, *_: object) -> None:
         """Stop: accept nothing new, finish the present batch, publish its messages, leave the consumer group.
@@ -321,7 +293,7 @@ class ServiceProcess(Generic[S]):
         calls = self.external_calls = ExternalCalls(system, self.processor, self.queue, settings.calls, timeout)
         self._start_job("calls", calls.call_once, lambda: CHECK_INTERVAL_S, self.processor.call_due)
         poll = partial(calls.poll_once, settings.batch)
-        self._start_loop(Loop("poll", poll, settings.poll_interval_s, POLL_ADVICE))
+        self._start_loop(Loop("poll", poll, settings.poll_interval_s, advice.POLL))
 
     async def _publish(self) -> bool:
         for published in self._published:
@@ -341,7 +313,7 @@ class ServiceProcess(Generic[S]):
                 self.failures.succeeded(JOINING)
                 return
             except (KafkaError, OSError) as error:
-                self.failures.failed(JOINING, error, JOINING_ADVICE)
+                self.failures.failed(JOINING, error, advice.JOINING)
                 await asyncio.sleep(0.5)
 
     def _start_loop(self, loop: Loop) -> None:

@@ -12,14 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from contracts.bilingual import Bilingual
 from contracts.core import Core
 from contracts.envelope import Document, Envelope, Message
+from contracts.messages.processes import ProcessReported
 from contracts.values import Value
 from services.runtime.clock import Clock
+from services.runtime.dead_letters.corrections import CorrectReply
 from services.runtime.external_system import ExternalCall, ExternalSystem
 from services.runtime.failures import ADVICE, Failures
 from services.runtime.reported import Reports
 from services.runtime.security.access import Access
 from services.runtime.settings import Settings
 from services.runtime.store.documents import VersionedDocument
+from services.runtime.topic_reader import TopicReader
 
 S = TypeVar("S", bound=Value)
 D = TypeVar("D", bound=Document)
@@ -67,6 +70,10 @@ class ServiceHost(Protocol[S]):
     reports: Reports
     """The reports of all processes, where the service follows them."""
 
+    @property
+    def consumer(self) -> TopicReader:
+        """The reader of its topics."""
+
     async def command(self, case_id: str, message: Message) -> S:
         """Process one message of the service's own, and return the state of the case after the commit.
 
@@ -85,6 +92,9 @@ class ServiceHost(Protocol[S]):
 
     def document(self, kind: type[D]) -> D | None:
         """The document of this kind that every process follows, as it is in force here; None before the first."""
+
+    async def report(self) -> ProcessReported:
+        """The state of this process as of now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,7 @@ class Service(Generic[S]):
     ``records_changes``: each batch records which cases it changed, for a job that follows (`changed_cases`).
     ``published`` is called when the process starts; each function gives a document in force that all services follow.
     ``watches_processes``: its processes follow the reports of all processes, and show them to operators.
+    ``correct_reply``: makes the message in place of a dead letter of the external system, as an operator corrects it.
     ``received``: keeps a document of another service in a form of the service's own, in the same transaction.
     """
 
@@ -126,6 +137,7 @@ class Service(Generic[S]):
     records_changes: bool = False
     published: Callable[[], Sequence[Published]] = tuple
     watches_processes: bool = False
+    correct_reply: CorrectReply | None = None
     received: Callable[[AsyncConnection, Document], Awaitable[None]] | None = None
 
     @property

@@ -44,7 +44,7 @@ async def monitor_address(monitor_database: str, tmp_path_factory: pytest.TempPa
     """The address of a monitor with the figures of a city."""
     async with opened(monitor_database, tmp_path_factory.mktemp("monitor")) as monitor:
         await fill(monitor)
-        async with _served(monitor) as address:
+        async with served(monitor) as address:
             yield address
 
 
@@ -103,7 +103,7 @@ async def _working(database: str, folder: Path) -> AsyncIterator[MonitorAtWork]:
     async with opened(database, folder) as monitor:
         await worklist_data.fill(monitor)
         processing = asyncio.create_task(monitor.process.queue.run())
-        async with _served(monitor) as address:
+        async with served(monitor) as address:
             yield MonitorAtWork(monitor, address)
         processing.cancel()
         await asyncio.gather(processing, return_exceptions=True)
@@ -111,7 +111,7 @@ async def _working(database: str, folder: Path) -> AsyncIterator[MonitorAtWork]:
 
 
 @asynccontextmanager
-async def _served(monitor: MonitorProcess) -> AsyncIterator[str]:
+async def served(monitor: MonitorProcess) -> AsyncIterator[str]:
     process = monitor.process
     pages = service_pages(SERVICE, process)
     async with http_server(Site(SERVICE.name, application(SERVICE, process), pages)) as (_, address):

@@ -5,6 +5,7 @@ from pathlib import Path
 from contracts.messages.tasks import TaskCorrected, TaskRequested, TimeSettled
 from services.departments.sdk.core.handle import handle, pending_submit
 from services.departments.sdk.core.state import Tasks
+from services.departments.sdk.corrections import correct_reply
 from services.departments.sdk.declaration import Department, resolve
 from services.departments.sdk.external_system import DepartmentSystem, submit_failed
 from services.runtime.configuration import read
@@ -32,4 +33,5 @@ def department_service(department: Department) -> Service[Tasks]:
         pending_request=pending_submit,
         call_failed=submit_failed,
         external_system=external_system,
+        correct_reply=correct_reply,
     )

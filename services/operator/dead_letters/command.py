@@ -62,6 +62,7 @@ def show(
 def replay(
     numbers: Numbers = None,
     case: Case = None,
+    reason: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
     service: Service = None,
     issuer: Issuer = "",
     database: Database = "",
@@ -69,9 +70,11 @@ def replay(
 ) -> None:
     """Publish letters on their topics again, in order. The service does so at once, or at its next start."""
     from services.operator.dead_letters import actions
+    from services.runtime.dead_letters import settling
 
     options = DatabaseOptions(database, folder, issuer)
-    raise typer.Exit(actions.settle(("replayed", "已重放"), actions.replay, numbers, case, service, options))
+    work = partial(settling.replay, reason=reason or None)
+    raise typer.Exit(actions.settle(("replayed", "已重放"), work, numbers, case, service, options))
 
 
 @app.command()
@@ -110,7 +113,8 @@ def drop(
 ) -> None:
     """Drop letters. They remain on record until their retention ends, and cannot be replayed."""
     from services.operator.dead_letters import actions
+    from services.runtime.dead_letters import settling
 
     options = DatabaseOptions(database, folder, issuer)
-    work = partial(actions.drop, reason=reason or None)
+    work = partial(settling.drop, reason=reason or None)
     raise typer.Exit(actions.settle(("dropped", "已丢弃"), work, numbers, case, service, options))

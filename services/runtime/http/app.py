@@ -9,7 +9,7 @@ from contracts.values import Value
 from services.runtime.http import problems
 from services.runtime.http.connections.headers import SingleHeaders
 from services.runtime.http.connections.methods import HeadAndOptions
-from services.runtime.http.operating import access_record
+from services.runtime.http.operating import access_record, letters, state, topics
 from services.runtime.http.problems import Answer, as_json
 from services.runtime.http.recorded import Recorded
 from services.runtime.http.site import api_path
@@ -26,7 +26,13 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 def application(service: Service[S], host: ServiceHost[S]) -> FastAPI:
     """The API of a service."""
     routes = APIRouter() if service.routes is None else service.routes(host)
-    routes.routes.extend(access_record.routes(host.access, host.database, service.name).routes)
+    for common in (
+        access_record.routes(host.access, host.database, service.name),
+        state.routes(host, service),
+        topics.routes(host.consumer, host.access),
+        letters.routes(host, service),
+    ):
+        routes.routes.extend(common.routes)
     return web_application(service.name, routes, api_path(service.name), record=host.access.record)
 
 

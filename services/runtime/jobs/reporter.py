@@ -15,17 +15,25 @@ Publish = Callable[[Sequence[OutboxMessage]], Awaitable[Collection[OutboxMessage
 
 
 class Reporter:
-    """Call `run_once` every few seconds. ``look`` gives the state of the process as of now."""
+    """Call `run_once` every few seconds. ``look`` gives the state of the process as of now, ``seen`` takes it."""
 
-    def __init__(self, look: Callable[[], Awaitable[ProcessReported]], publish: Publish) -> None:
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[ProcessReported]],
+        publish: Publish,
+        seen: Callable[[ProcessReported], object] | None = None,
+    ) -> None:
         self._look = look
         self._publish = publish
+        self._seen = seen
         self._last: ProcessReported | None = None
 
     async def run_once(self) -> bool:
         """Set the metrics, and publish a report. While Kafka is unavailable, the next one says what is new."""
         report = await self._look()
         measure(report)
+        if self._seen is not None:
+            self._seen(report)
         self._last = report
         await self._send(report)
         return False

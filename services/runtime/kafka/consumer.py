@@ -279,7 +279,8 @@ def _unread(topic: str, partition: TopicPartition, offset: int) -> DeadLetter:
     The place of the record stands in its key, so that each has a letter of its own.
     """
     place = f"partition {partition.partition}, offset {offset}"
-    return make_dead_letter("Kafka's client cannot read the record", topic, place, place.encode(), None)
+    reason = both("Kafka's client cannot read the record", "Kafka 客户端无法读取该记录")
+    return make_dead_letter(reason, topic, place, place.encode(), None)
 
 
 def _case_of(key: bytes | None) -> str:

@@ -73,6 +73,7 @@ _LIST = text("""
         settled_at, settled_by, settled_on_behalf_of, settled_reason FROM dead_letters
     WHERE (CAST(:status AS text) IS NULL OR status = :status) AND (CAST(:case_id AS text) IS NULL OR case_id = :case_id)
     AND (CAST(:number AS bigint) IS NULL OR number = :number)
+    AND (CAST(:after AS bigint) IS NULL OR number > :after)
     ORDER BY number LIMIT :limit
 """)
 
@@ -81,7 +82,7 @@ _COUNT = text("SELECT count(*) FROM dead_letters WHERE status = 'parked'")
 _REPLAY = text("""
     WITH replayed AS (
         UPDATE dead_letters SET status = 'replayed', settled_at = clock_timestamp(), settled_by = :by,
-            settled_on_behalf_of = :on_behalf_of
+            settled_on_behalf_of = :on_behalf_of, settled_reason = :reason
         WHERE number = ANY(:numbers) AND status = 'parked' AND case_id <> '' AND topic <> 'external'
         RETURNING case_id, letter_id, topic, value, number
     ), added AS (
@@ -165,10 +166,11 @@ async def letters(
     status: str | None = "parked",
     case_id: str | None = None,
     number: int | None = None,
+    after: int | None = None,
     limit: int = 100,
 ) -> list[ParkedLetter]:
     """The letters that match all given criteria, oldest first."""
-    criteria = {"status": status, "case_id": case_id, "number": number, "limit": limit}
+    criteria = {"status": status, "case_id": case_id, "number": number, "after": after, "limit": limit}
     async with database.connect() as connection:
         return [ParkedLetter(*row) for row in await connection.execute(_LIST, criteria)]
 
@@ -180,7 +182,11 @@ async def parked(database: AsyncEngine) -> int:
 
 
 async def replay(
-    database: AsyncEngine, numbers: Sequence[int], actor: Actor | None = None, entry: AccessEntry | None = None
+    database: AsyncEngine,
+    numbers: Sequence[int],
+    actor: Actor | None = None,
+    reason: str | None = None,
+    entry: AccessEntry | None = None,
 ) -> int:
     """Publish parked letters on their topics again, in order. Returns how many.
 
@@ -189,7 +195,7 @@ async def replay(
     Letters without a case and replies of an external system cannot be replayed: their sender repeats them.
     """
     async with database.begin() as connection:
-        count = int(await connection.scalar(_REPLAY, {"numbers": list(numbers), **_by(actor)}) or 0)
+        count = int(await connection.scalar(_REPLAY, {"numbers": list(numbers), "reason": reason, **_by(actor)}) or 0)
         await _record(connection, entry, count)
     return count
 

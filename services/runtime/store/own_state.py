@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages.processes import Journal, Rollout, Stored
@@ -43,6 +43,12 @@ _STATES = {has_journal: text(_STATE.format(journal=_JOURNAL if has_journal else 
 """The statement, by whether the service has a journal."""
 
 
+_LAST_BLOCK = text(f"""
+    SELECT chain, number, day, chained_at, signature FROM {JOURNAL.table}
+    WHERE day = (SELECT max(day) FROM {JOURNAL.table}) ORDER BY chained_at DESC, chain LIMIT 1
+""")
+
+
 class Disk(NamedTuple):
     """The disk of a database."""
 
@@ -69,6 +75,11 @@ async def read(connection: AsyncConnection, now: datetime, *, has_journal: bool,
         rollout=await _rollout(connection, rules) if rules is not None else None,
         journal=_journal(row) if has_journal else None,
     )
+
+
+async def last_block(connection: AsyncConnection) -> Row[Any] | None:
+    """The block of the journal that was chained last: its chain, number, day and signature."""
+    return (await connection.execute(_LAST_BLOCK)).one_or_none()
 
 
 def disk_of(folder: str | None) -> Disk | None:

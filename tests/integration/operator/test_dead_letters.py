@@ -251,8 +251,8 @@ def test_a_corrected_record_is_published_in_place_of_a_letter(database: str) -> 
         (("1", "--set", "subject=0009-0000-0000-0"), "its subject must stay"),
         (("1", "--set", "other.reason=x"), "has no field other.reason"),
         (("1", "--set", "reason"), "write a path and a value"),
-        (("3",), "give the whole content with --file"),
-        (("6", "--set", "answer.reference=N1"), "give the whole content with --file"),
+        (("3",), "give the whole content"),
+        (("6", "--set", "answer.reference=N1"), "give the whole content"),
         (("99",), "does not exist here"),
     ],
 )

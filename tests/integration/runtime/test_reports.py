@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -49,11 +50,16 @@ async def test_a_killed_replica_is_silent_and_one_that_stops_is_not_missed(
             await eventually(is_gone)
             killed.kill()
 
-            async def is_silent() -> bool:
-                return known(host)["killed"].is_silent(machine_now())
+            async def alone_is_silent() -> bool:
+                now = machine_now()
+                return known(host)["killed"].is_silent(now) and not known(host)["watching"].is_silent(now)
 
-            await eventually(is_silent)
-            assert not known(host)["watching"].is_silent(machine_now())
+            await eventually(alone_is_silent)
+
+            async def is_counted() -> bool:
+                return REGISTRY.get_sample_value("onedoor_processes_silent") == 1
+
+            await eventually(is_counted)
             assert await topic_setting(kafka_address, prefix + "onedoor.state", "cleanup.policy") == "compact,delete"
     finally:
         if killed.returncode is None:

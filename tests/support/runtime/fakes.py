@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from uuid import uuid4
 
 from contracts.envelope import Document, Message, envelop
+from contracts.messages.processes import ProcessReported
 from contracts.values import Value
 from contracts.zone import CHINA
 from services.runtime.batch.queue import Overloaded, Unavailable
@@ -25,6 +26,7 @@ from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.runtime.store.database import is_unavailable, open_database
 from services.runtime.store.outbox import OutboxMessage
+from services.runtime.topic_reader import Pause
 from tests.support.staff import AUDIENCE, HOLDERS, ISSUER
 
 S = TypeVar("S", bound=Value)
@@ -47,6 +49,18 @@ class MemoryRecord:
         await self.write(entry)
 
 
+class NoTopics:
+    """The reader of topics of a process that reads none."""
+
+    topics: Sequence[str] = ()
+
+    def __init__(self) -> None:
+        self.paused: dict[str, Pause] = {}
+
+    async def resume(self, topic: str) -> bool:
+        return self.paused.pop(topic, None) is not None
+
+
 class MemoryHost(Generic[S]):
     """A `ServiceHost` that keeps cases in memory. Its clock stands still; its database does not exist."""
 
@@ -63,6 +77,7 @@ class MemoryHost(Generic[S]):
         self.stopping = asyncio.Event()
         self.failures = Failures()
         self.reports = Reports()
+        self.consumer = NoTopics()
         self.rows: dict[str, str] = {}
         """The states as a database would keep them, by case."""
         self.published: list[Message] = []
@@ -87,6 +102,11 @@ class MemoryHost(Generic[S]):
 
     def document(self, kind: type[D]) -> D | None:
         return None
+
+    async def report(self) -> ProcessReported:
+        return ProcessReported(
+            service=self.service.name, replica=self.settings.replica, version="1", started_at=self.clock.now()
+        )
 
     def state_of(self, case_id: str) -> S | None:
         """The state of a case, whatever the fault."""

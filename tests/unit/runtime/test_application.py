@@ -26,6 +26,20 @@ TOO_MANY = Bilingual("too many dead letters", "死信过多")
 NO_DATABASE = Bilingual("database: OSError", "数据库：OSError")
 
 
+COMMON = {
+    "/record",
+    "/process",
+    "/topics",
+    "/topics/{topic}/resume",
+    "/dead-letters",
+    "/dead-letters/{number}",
+    "/dead-letters/replay",
+    "/dead-letters/drop",
+    "/dead-letters/{number}/correction",
+}
+"""What every service has."""
+
+
 @dataclass
 class Pause:
     """A pause of a topic."""
@@ -126,7 +140,7 @@ async def test_operators_read_the_description_of_the_api_and_of_nothing_else() -
         described = (await asking.get("/openapi.json")).json()
         assert (await asking.head("/metrics")).status_code == 200
     assert described["servers"] == [{"url": "/api/toy"}]
-    assert set(described["paths"]) == {"/route", "/record"}
+    assert set(described["paths"]) == {"/route", *COMMON}
 
 
 async def test_the_public_learns_whether_a_replica_works_and_not_why_it_does_not() -> None:

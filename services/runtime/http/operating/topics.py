@@ -1,44 +1,15 @@
 """The topics that a process reads, and which of them it has paused, for operators."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from contracts.bilingual import Bilingual
 from contracts.rights.table import Act
 from contracts.values import Model
 from services.runtime.http.problems import not_found
 from services.runtime.security.access import Access
-
-
-class Pause(Protocol):
-    """Since when a topic is not read, and why."""
-
-    @property
-    def since(self) -> datetime:
-        """Machine time."""
-
-    @property
-    def reason(self) -> Bilingual:
-        """The reason in words."""
-
-
-class Reader(Protocol):
-    """The reader of the topics, as these endpoints need it."""
-
-    @property
-    def topics(self) -> Sequence[str]:
-        """The topics that it reads."""
-
-    @property
-    def paused(self) -> Mapping[str, Pause]:
-        """The topics that are not read."""
-
-    async def resume(self, topic: str) -> bool:
-        """Read a paused topic on. Returns False if it is not paused."""
+from services.runtime.topic_reader import Pause, TopicReader
 
 
 class TopicView(Model):
@@ -50,7 +21,7 @@ class TopicView(Model):
     reason_zh: str | None = None
 
 
-def routes(reader: Reader, access: Access) -> APIRouter:
+def routes(reader: TopicReader, access: Access) -> APIRouter:
     """The endpoints. Each process of a service pauses and resumes topics by itself."""
     router = APIRouter()
 

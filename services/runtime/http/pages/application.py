@@ -7,6 +7,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from contracts.values import Value
 from services.runtime.http.app import web_application
+from services.runtime.http.pages import operations
 from services.runtime.http.pages.audit import journal, record
 from services.runtime.http.pages.errors import error_pages
 from services.runtime.http.pages.headers import PageHeaders, page_headers
@@ -27,6 +28,7 @@ def service_pages(service: Service[S], host: ServiceHost[S]) -> FastAPI:
     record.add(common, shared, host, service.name)
     if service.decisions:
         journal.add(common, shared, host, service.name)
+    operations.add(common, shared, host, service)
     own = [service.pages(host)] if service.pages is not None else []
     return pages_application(service.name, *own, common, record=host.access.record)
 

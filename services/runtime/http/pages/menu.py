@@ -26,6 +26,7 @@ MENU = (
     Place("/overdue", N_("Due and overdue"), Act.READ_TIME, ("/due", "/time")),
     Place("/alerts", N_("Alerts and appeals"), Act.READ_ALERT),
     Place("/proposals", N_("Proposals"), Act.CHANGE_RULES, ("/rules", "/directory")),
+    Place("/ops", N_("Operations"), Act.READ_STATE),
     Place("/record", N_("Record of access"), Act.READ_RECORD),
     Place("/journal", N_("Journal"), Act.READ_JOURNAL),
 )

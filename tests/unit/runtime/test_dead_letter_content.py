@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.operator.dead_letters.text import masked_content
+from services.runtime.dead_letters.content import masked_content
 
 PERSON = "王小明"
 

@@ -1,0 +1,1 @@
+"""Dead letters: their content for people to read, and how operators settle them."""
