@@ -22,6 +22,7 @@ from services.operator.output import print_result, stop, wrong_option
 from services.operator.people.command import app as people
 from services.operator.record.command import app as record
 from services.operator.times.command import app as times
+from services.operator.walls.command import app as walls
 from services.registry import DepartmentError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.add_typer(record, name="record")
 app.add_typer(people, name="people")
 app.add_typer(rules, name="rules")
 app.add_typer(times, name="times")
+app.add_typer(walls, name="wall")
 add_login(app)
 
 MAX_REPLICAS = 64

@@ -33,6 +33,8 @@ class Role(StrEnum):
     CENTRE_MANAGER = "centre_manager"
     OPERATOR = "operator"
     """Keeps the platform running."""
+    WALL_DISPLAY = "wall_display"
+    """A screen in a hall: a program that shows numbers, and no case and no name."""
     IMPORTING_SYSTEM = "importing_system"
     DEPARTMENT_SYSTEM = "department_system"
 
@@ -45,6 +47,7 @@ POWERS: Mapping[Role, Power] = {
     Role.AUDITOR: Power.SUPERVISE,
     Role.CENTRE_MANAGER: Power.MANAGE,
     Role.OPERATOR: Power.MANAGE,
+    Role.WALL_DISPLAY: Power.SERVE,
     Role.IMPORTING_SYSTEM: Power.SERVE,
     Role.DEPARTMENT_SYSTEM: Power.SERVE,
 }
@@ -74,6 +77,9 @@ class Act(StrEnum):
     READ_ISSUE = "issue.read"
     """Failures of the platform itself, which no department answers for."""
     READ_BOARD = "board.read"
+    READ_WALL = "wall.read"
+    """The wall display: numbers of departments and places alone."""
+    MANAGE_WALLS = "wall.manage"
     RECOUNT_FIGURES = "board.recount"
     READ_DIGEST = "digest.read"
     RETRY_DIGEST = "digest.retry"
@@ -137,6 +143,7 @@ RIGHTS: Mapping[Role, Mapping[Act, Extent]] = {
     },
     Role.SUPERVISOR: {
         **_READ_WORK,
+        Act.READ_WALL: Extent.POST,
         Act.ACKNOWLEDGE_ALERT: Extent.POST,
         Act.DECIDE_APPEAL: Extent.POST,
         Act.HOLD_CASE: Extent.POST,
@@ -158,6 +165,8 @@ RIGHTS: Mapping[Role, Mapping[Act, Extent]] = {
     Role.CENTRE_MANAGER: {
         Act.READ_TIME: Extent.REGION,
         Act.READ_BOARD: Extent.REGION,
+        Act.READ_WALL: Extent.REGION,
+        Act.MANAGE_WALLS: Extent.ALL,
         Act.READ_RULES: Extent.ALL,
         Act.CHANGE_RULES: Extent.ALL,
         Act.READ_DIRECTORY: Extent.ALL,
@@ -178,7 +187,9 @@ RIGHTS: Mapping[Role, Mapping[Act, Extent]] = {
         Act.RESUME_TOPIC: Extent.ALL,
         Act.RECOUNT_FIGURES: Extent.ALL,
         Act.MANAGE_PEOPLE: Extent.ALL,
+        Act.MANAGE_WALLS: Extent.ALL,
     },
+    Role.WALL_DISPLAY: {Act.READ_WALL: Extent.POST},
     Role.IMPORTING_SYSTEM: {Act.IMPORT_CASES: Extent.POST, Act.READ_TIME: Extent.POST},
     Role.DEPARTMENT_SYSTEM: {Act.READ_TIME: Extent.POST},
 }

@@ -1,4 +1,5 @@
-"""The programs that may use the logins of a local site: the pages, the command line, and an importing system."""
+"""The programs that may use the logins of a local site: the pages, the command line, an importing system and wall
+displays."""
 
 import json
 from hashlib import sha256
@@ -14,8 +15,11 @@ PAGES = "pages"
 IMPORTING = "importing"
 """The program that imports cases."""
 
-PAGES_SECRET, IMPORTING_SECRET = "pages-secret", "importing-secret"
-"""The files with the secrets of the pages and of the importing system, beside the other secrets of the site."""
+WALL = "wall"
+"""The program of wall displays."""
+
+PAGES_SECRET, IMPORTING_SECRET, WALL_SECRET = "pages-secret", "importing-secret", "wall-secret"
+"""The files with the secrets of these programs, beside the other secrets of the site."""
 
 
 def write_clients(folder: Path, site: Site) -> Path:
@@ -47,6 +51,14 @@ def write_clients(folder: Path, site: Site) -> Path:
             "grants": ["client_credentials"],
             "secret_sha256": _hash(site.secret(IMPORTING_SECRET)),
             "scopes": ["import"],
+        },
+        {
+            "client_id": WALL,
+            "name": "Wall displays",
+            "name_zh": "大屏",
+            "grants": ["client_credentials"],
+            "secret_sha256": _hash(site.secret(WALL_SECRET)),
+            "scopes": ["wall"],
         },
     ]
     with complete_file(file, PRIVATE) as output:

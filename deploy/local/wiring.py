@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.messages.documents import PostsPublished
-from deploy.local.clients import IMPORTING_SECRET, PAGES, PAGES_SECRET, write_clients
+from deploy.local.clients import IMPORTING_SECRET, PAGES, PAGES_SECRET, WALL, WALL_SECRET, write_clients
 from deploy.local.processes.supervisor import Specification
 from deploy.local.site import HOST, Site
 from services import registry
@@ -87,8 +87,8 @@ class Wiring:
         return Addresses(
             services={name: self._site.database_url(f"onedoor_{name}") for name in self._options.services},
             ledgers={system: self._site.database_url(name) for system, name in self._ledgers.items()},
-            issuer_database=self._site.database_url(f"onedoor_{registry.ISSUER}") if self._options.issuer else "",
             front_database=self._site.database_url(f"onedoor_{registry.FRONT}") if self._options.issuer else "",
+            issuer_database=self._site.database_url(f"onedoor_{registry.ISSUER}") if self._options.issuer else "",
             issuer=self._options.extra.get("*", {}).get(ISSUER) or self._login_issuer,
         )
 
@@ -147,6 +147,7 @@ class Wiring:
             "ONEDOOR_ISSUER_ADDRESSES": f"http://{HOST}:{self._site.port(registry.ISSUER)}",
             "ONEDOOR_CLIENT_ID": PAGES,
             "ONEDOOR_CLIENT_SECRET": self._site.secret(PAGES_SECRET),
+            "ONEDOOR_WALLS": json.dumps({WALL: self._site.secret(WALL_SECRET)}),
             "ONEDOOR_SERVICES": json.dumps(services),
             "ONEDOOR_DATABASE": self._site.database_url(f"onedoor_{registry.FRONT}"),
             **self._ports(registry.FRONT),

@@ -74,7 +74,7 @@ async def front_of(
         now,
         settings.subject_claim,
     )
-    sessions = Sessions(database, issuer, Seal(settings.secret_key), settings.limits, now)
+    sessions = Sessions(database, issuer, Seal(settings.secret_key), settings.limits, now, settings.walls)
     pages = Pages(NAME, "services.front.web")
     answers = Answers(settings.address, pages)
     addresses = {name: backend.addresses for name, backend in settings.services.items()}

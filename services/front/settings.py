@@ -56,6 +56,11 @@ class FrontSettings(HttpSettings):
         "its `pages` for people who have logged in, and of its `public` ones: "
         '{"monitor": {"addresses": ["http://127.0.0.1:8001"], "pages": ["board"]}}. See operate.md.'
     )
+    walls: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")], SecretStr] = Field(
+        {},
+        description="The programs of wall displays at the issuer (client credentials), each with its secret: "
+        '{"wall": "..."}. See operate.md.',
+    )
     home: str = Field("/home", pattern=r"^/[a-z0-9/-]+$", description="The page to which `/` leads.")
     database: DatabaseAddress = Field(
         description="The front's own database: postgresql+asyncpg://user:password@host/name?ssl=verify-full. Without "

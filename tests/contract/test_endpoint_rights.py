@@ -45,7 +45,7 @@ PUBLIC = {
 }
 """The endpoints without an act, and why."""
 
-NOT_AN_ENDPOINT_YET = {Act.ACCEPT_CASE, Act.READ_CASE, Act.RECOUNT_FIGURES}
+NOT_AN_ENDPOINT_YET = {Act.ACCEPT_CASE, Act.READ_CASE, Act.RECOUNT_FIGURES, Act.MANAGE_WALLS}
 """Acts that are commands, or belong to pages."""
 
 

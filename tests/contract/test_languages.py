@@ -68,6 +68,9 @@ ARGUMENTS: dict[str, list[str]] = {
     "times settle": ["1", "x", "since", "2026-03-02", "--reason", "x"],
     "up": [],
     "whoami": [],
+    "wall add": ["hall", "--issuer", "https://login.example"],
+    "wall list": [],
+    "wall revoke": ["hall"],
 }
 """The arguments that each command requires."""
 

@@ -191,8 +191,8 @@ class MonitorProcess:
 
 
 @asynccontextmanager
-async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
-    """Monitor on this empty database, on a Monday."""
+async def opened(database: str, folder: Path, issuer: str = "") -> AsyncIterator[MonitorProcess]:
+    """Monitor on this empty database, on a Monday. ``issuer``: whose logins count, else those of the tests."""
     clock = FileClock.create(folder / "clock", MONDAY, speed=0)
     settings = Settings(
         service="monitor",
@@ -200,7 +200,7 @@ async def opened(database: str, folder: Path) -> AsyncIterator[MonitorProcess]:
         database=SecretStr(database),
         secret_key=SecretStr("k" * 32),
         documents_key=SecretStr("k" * 32),
-        issuer=ISSUER.url,
+        issuer=issuer or ISSUER.url,
         clock=str(folder / "clock"),
     )
     process = ServiceProcess(SERVICE, settings)

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-EndReason = Literal["logout", "idle", "too-long", "refused", "replaced"]
-"""Why a session has ended. ``refused``: the issuer renews the login no more."""
+EndReason = Literal["logout", "idle", "too-long", "refused", "replaced", "revoked"]
+"""Why a session has ended. ``refused``: the issuer renews the login no more. ``revoked``: that of a wall display."""
 
 SHOWN = frozenset({"idle", "too-long", "refused"})
 """The reasons that a person does not know, so that the next login says them."""
@@ -31,6 +31,10 @@ class SessionLimits(NamedTuple):
 
     idle: timedelta
     longest: timedelta
+
+
+WALL_LIMITS = SessionLimits(timedelta(days=31), timedelta(days=400))
+"""The limits of wall displays: a screen may be off over the longest holidays."""
 
 
 def ended(times: SessionTimes, limits: SessionLimits, now: datetime) -> EndReason | None:

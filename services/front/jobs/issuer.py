@@ -133,6 +133,13 @@ class IssuerClient:
         async with self._asking("renewal") as client:
             return self._given(await client.refresh_token(endpoint, refresh_token=refresh_token))
 
+    async def program_token(self, program: str, secret: SecretStr) -> Given:
+        """The token of a program that acts by itself (RFC 6749, section 4.4). Raises `Refused` or
+        `IssuerUnavailable`."""
+        endpoint = (await self.metadata()).token_endpoint
+        async with self._asking("program", program, secret.get_secret_value()) as client:
+            return self._given(await client.fetch_token(endpoint, grant_type="client_credentials"))
+
     async def give_back(self, refresh_token: str | None) -> None:
         """Give a refresh token back that is not needed any more (RFC 7009). A failure is logged."""
         try:
@@ -212,12 +219,12 @@ class IssuerClient:
                 raise self._unusable("keys", error) from None
         return self._keys[1]
 
-    def _client(self) -> AsyncOAuth2Client:
+    def _client(self, program: str | None = None, secret: str | None = None) -> AsyncOAuth2Client:
         # One for each request: it keeps the tokens of the latest one.
         return AsyncOAuth2Client(
-            self.client_id,
-            self._secret,
-            scope=SCOPE,
+            program or self.client_id,
+            secret or self._secret,
+            scope=None if program else SCOPE,
             redirect_uri=self._redirect_uri,
             code_challenge_method="S256",
             timeout=TIMEOUT_S,
@@ -226,12 +233,14 @@ class IssuerClient:
         )
 
     @asynccontextmanager
-    async def _asking(self, purpose: str) -> AsyncIterator[AsyncOAuth2Client]:
+    async def _asking(
+        self, purpose: str, program: str | None = None, secret: str | None = None
+    ) -> AsyncIterator[AsyncOAuth2Client]:
         try:
-            async with asyncio.timeout(LONGEST_S), self._client() as client:
+            async with asyncio.timeout(LONGEST_S), self._client(program, secret) as client:
                 yield client
         except OAuthError as error:
-            if error.error == "invalid_grant":
+            if error.error == "invalid_grant" or (program and error.error in ("invalid_client", "unauthorized_client")):
                 raise Refused from None
             raise self._unusable(purpose, f"it refuses the program: {str(error.error)[:100]}") from None
         except (httpx2.HTTPError, TimeoutError, ValueError, OSError) as error:

@@ -2,23 +2,26 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from uuid import UUID
+from types import MappingProxyType
+from uuid import UUID, uuid4
 from weakref import WeakValueDictionary
 
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.front.core.sessions import (
     NEEDED_FOR,
     RENEWED_BEFORE,
+    WALL_LIMITS,
     EndReason,
     SessionLimits,
     ended,
     is_use_recorded,
 )
 from services.front.jobs.issuer import Given, IssuerClient, IssuerUnavailable, Person, Refused
-from services.front.store import logins, sessions
+from services.front.store import logins, sessions, walls
 from services.front.store.logins import Login
 from services.front.store.secrets import Seal, Unreadable
 from services.front.store.sessions import Session, Tokens
@@ -49,7 +52,10 @@ class Sessions:
         seal: Seal,
         limits: SessionLimits,
         now: Callable[[], datetime],
+        walls: Mapping[str, SecretStr] = MappingProxyType({}),
     ) -> None:
+        """``walls``: the programs of wall displays, each with its secret."""
+        self._walls = walls
         self.limits = limits
         self.now = now
         self._database = database
@@ -89,6 +95,23 @@ class Sessions:
             await self._issuer.give_back(self._opened(replaced.refresh))
         return secret
 
+    async def open_wall(self, code: str, before: str | None) -> str | None:
+        """Open the wall display of this code, with a session in which nothing else is shown. Returns the secret; None
+        for a code that is wrong or too old. Raises `Refused` or `IssuerUnavailable`; the code can be typed again then.
+        """
+        secret, session_id = secrets.token_urlsafe(32), uuid4()
+        earlier = None if before is None else await self.find(before, used=False)
+        async with transaction(self._database) as connection:
+            wall = await walls.take(connection, code, session_id, self.now())
+            if wall is None:
+                return None
+            tokens = self._closed(await self._token_of(wall.program), b"")
+            for one in {wall.session_id, earlier.session_id if isinstance(earlier, Session) else None}:
+                if one is not None:
+                    await sessions.end(connection, one, "replaced", self.now())
+            await sessions.begin(connection, secret, wall.program, wall.name, tokens, self.now(), session_id)
+        return secret
+
     async def find(self, secret: str, *, used: bool) -> Session | EndReason | None:
         """The session of a browser, used now if ``used``; why it has ended; None if there is none."""
         now = self.now()
@@ -96,7 +119,7 @@ class Sessions:
             found = await sessions.find(driver, secret)
         if not isinstance(found, Session):
             return found
-        if by_itself := ended(found.times, self.limits, now):
+        if by_itself := ended(found.times, WALL_LIMITS if found.is_wall else self.limits, now):
             await self._end(found.session_id, by_itself)
             return by_itself
         if used and not is_use_recorded(found.times, now):
@@ -161,9 +184,12 @@ class Sessions:
                 return await self._readable(found or session)
             refresh = self._opened(found.tokens.refresh)
             try:
-                if refresh is None:
+                if found.is_wall:
+                    given = await self._token_of(found.person_id)
+                elif refresh is None:
                     raise Refused
-                given = await self._issuer.renew(refresh)
+                else:
+                    given = await self._issuer.renew(refresh)
             except Refused:
                 reason = "refused"
                 await sessions.end(connection, session.session_id, reason, self.now())
@@ -172,6 +198,12 @@ class Sessions:
                 await sessions.renew(connection, session.session_id, self._closed(kept, found.tokens.identity))
                 return given.access
         raise SessionEnded(reason)
+
+    async def _token_of(self, program: str) -> Given:
+        """A token of the program of wall displays. Raises `Refused` or `IssuerUnavailable`."""
+        if program not in self._walls:
+            raise Refused
+        return await self._issuer.program_token(program, self._walls[program])
 
     async def _end(self, session_id: UUID, reason: EndReason) -> Tokens | None:
         async with self._statements.connect() as connection:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.front.core.sessions import EndReason, SessionLimits, SessionTimes, ended
+from services.front.core.sessions import WALL_LIMITS, EndReason, SessionLimits, SessionTimes, ended
 from services.front.store.secrets import hashed
 from services.runtime.store.database import Driver
 
@@ -33,25 +33,42 @@ class Session(NamedTuple):
     name: str
     times: SessionTimes
     tokens: Tokens
+    is_wall: bool = False
+    """Whether it is that of a wall display, of which ``person_id`` is the program."""
 
 
 _COLUMNS = (
     "session_id, person_id, name, created_at, used_at, access_token, access_expires_at, refresh_token, identity_token,"
-    " ended_at, end_reason"
+    " ended_at, end_reason, is_wall"
 )
 
 
 async def begin(
-    connection: AsyncConnection, secret: str, person_id: str, name: str, tokens: Tokens, now: datetime
+    connection: AsyncConnection,
+    secret: str,
+    person_id: str,
+    name: str,
+    tokens: Tokens,
+    now: datetime,
+    wall: UUID | None = None,
 ) -> None:
-    """Begin a session."""
+    """Begin a session. ``wall``: its id, if it is that of a wall display."""
     await connection.execute(
         text(
             "INSERT INTO sessions (session_id, secret_hash, person_id, name, created_at, used_at, access_token,"
-            " access_expires_at, refresh_token, identity_token)"
-            " VALUES (:id, :secret, :person, :name, :now, :now, :access, :access_expires_at, :refresh, :identity)"
+            " access_expires_at, refresh_token, identity_token, is_wall)"
+            " VALUES (:id, :secret, :person, :name, :now, :now, :access, :access_expires_at, :refresh, :identity,"
+            " :is_wall)"
         ),
-        {"id": uuid4(), "secret": hashed(secret), "person": person_id, "name": name, "now": now, **tokens._asdict()},
+        {
+            "id": wall or uuid4(),
+            "secret": hashed(secret),
+            "person": person_id,
+            "name": name,
+            "now": now,
+            "is_wall": wall is not None,
+            **tokens._asdict(),
+        },
     )
 
 
@@ -113,12 +130,22 @@ async def ended_by_themselves(
     """Some of the sessions that are open and have ended by themselves, with the reason."""
     rows = await connection.execute(
         text(
-            "SELECT session_id, created_at, used_at FROM sessions WHERE ended_at IS NULL"
-            " AND (used_at <= :idle OR created_at <= :longest) ORDER BY used_at LIMIT :most"
+            "SELECT session_id, created_at, used_at, is_wall FROM sessions WHERE ended_at IS NULL"
+            " AND (used_at <= :idle OR created_at <= :longest)"
+            " AND (NOT is_wall OR used_at <= :wall_idle OR created_at <= :wall_longest) ORDER BY used_at LIMIT :most"
         ),
-        {"idle": now - limits.idle, "longest": now - limits.longest, "most": most},
+        {
+            "idle": now - limits.idle,
+            "longest": now - limits.longest,
+            "wall_idle": now - WALL_LIMITS.idle,
+            "wall_longest": now - WALL_LIMITS.longest,
+            "most": most,
+        },
     )
-    found = [(row.session_id, ended(SessionTimes(row.created_at, row.used_at), limits, now)) for row in rows]
+    found = [
+        (row.session_id, ended(SessionTimes(row.created_at, row.used_at), WALL_LIMITS if row.is_wall else limits, now))
+        for row in rows
+    ]
     return [(session_id, reason) for session_id, reason in found if reason is not None]
 
 
@@ -144,4 +171,4 @@ def _session(row: Any) -> Session | EndReason | None:
         return reason
     tokens = Tokens(row["access_token"], row["access_expires_at"], row["refresh_token"], row["identity_token"])
     times = SessionTimes(row["created_at"], row["used_at"])
-    return Session(row["session_id"], row["person_id"], row["name"], times, tokens)
+    return Session(row["session_id"], row["person_id"], row["name"], times, tokens, row["is_wall"])

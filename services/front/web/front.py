@@ -24,7 +24,7 @@ from services.front.store.sessions import Session
 from services.front.web.answers import FORM, MOST_BYTES, Answers, login_path
 from services.front.web.figures import REFUSED
 from services.front.web.refusals import Refusals
-from services.front.web.routes import BACK
+from services.front.web.routes import BACK, WALL, WALL_CODE
 from services.front.web.upstreams import Away, Slow, StreamEnd, Upstreams
 from services.front.web.visit import Visit
 from services.runtime import telemetry
@@ -156,6 +156,14 @@ class Front:
     async def _in_session(
         self, visit: Visit, route: Route, session: Session, token: str, receive: Receive, send: Send
     ) -> None:
+        if session.is_wall and visit.path != WALL:  # its token gives no right to anything else either
+            REFUSED.labels("wall").inc()
+            await self._refusals.note(visit, Outcome.NO_RIGHT, "wall")
+            program = route.kind == "api"
+            await self._answers.refusal(visit, 403, "wall-only", "wall-only.text", program=program)(
+                visit.scope, receive, send
+            )
+            return
         # A stream ends with its token, so that its page has to show a valid one; every response ends with its session.
         left_s = (session.tokens.access_expires_at - self.sessions.now()).total_seconds()
         end = StreamEnd(asyncio.get_running_loop().time() + max(left_s, 1.0))
@@ -212,7 +220,7 @@ class Front:
                 visit, 401, "login", "login.needed", {"WWW-Authenticate": "Bearer"}, program=True
             )
         elif visit.method in SAFE:
-            answer = self._answers.redirect(login_path(way_back))
+            answer = self._answers.redirect(WALL_CODE if visit.path == WALL else login_path(way_back))
         else:
             answer = self._answers.resend(visit, await _typed(visit, receive))
         await answer(visit.scope, receive, send)

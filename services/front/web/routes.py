@@ -12,7 +12,7 @@ from contracts.bilingual import Language
 from contracts.values import Model
 from services.front.core.headers import BEGUN_COOKIE, SESSION_COOKIE
 from services.front.core.routes import is_own_path
-from services.front.core.sessions import SHOWN, EndReason, ends_at, idle_at
+from services.front.core.sessions import SHOWN, WALL_LIMITS, EndReason, ends_at, idle_at
 from services.front.jobs.issuer import InvalidLogin, IssuerClient, IssuerUnavailable, Refused
 from services.front.jobs.sessions import Sessions
 from services.front.settings import FrontSettings
@@ -23,6 +23,7 @@ from services.front.web.figures import LOGINS
 from services.front.web.refusals import LOGIN, Refusals
 from services.front.web.visit import Visit
 from services.runtime import telemetry
+from services.runtime.http.bodies.typed_text import typed_code
 from services.runtime.security.access_record import Outcome
 
 AFTER_LOGOUT = "/session/ended"
@@ -33,6 +34,12 @@ BACK = "/session/back"
 
 DONE = "/session/done"
 """Where a login leads that was begun for another tab."""
+
+WALL = "/board/wall"
+"""The page of wall displays, and all that their sessions show."""
+
+WALL_CODE = "/session/wall"
+"""Where the code of a wall display is typed."""
 
 YEAR_S = 365 * 24 * 3600
 
@@ -71,6 +78,8 @@ def routes(
         ("GET", AFTER_LOGOUT, own.ended),
         ("POST", "/session/logout", own.log_out),
         ("POST", "/preferences", own.choose),
+        ("GET", WALL_CODE, own.wall),
+        ("POST", WALL_CODE, own.open_wall),
         ("GET", "/session/state", own.state),
         ("POST", "/session/keep", own.keep),
     ):
@@ -187,6 +196,27 @@ class _Own:
     async def done(self, request: Request) -> Response:
         """The page of a tab in which somebody has logged in for another tab."""
         return self._answers.page(Visit(request.scope), 200, "done", "done.text", ())
+
+    async def wall(self, request: Request) -> Response:
+        """Where the code of a wall display is typed, at the display."""
+        return self._answers.rendered(Visit(request.scope), "wall.html", 200, problem=None)
+
+    async def open_wall(self, request: Request) -> Response:
+        """Open the display whose code was typed. Its browser keeps the session over a restart."""
+        visit = Visit(request.scope)
+        code = typed_code((await _form(request)).get("code", ""))
+        try:
+            secret = await self._sessions.open_wall("".join(filter(str.isalnum, code)), visit.secret)
+        except (Refused, IssuerUnavailable):
+            return self._answers.rendered(visit, "wall.html", 503, problem="wall.issuer")
+        if secret is None:
+            LOGINS.labels("wall-code").inc()
+            await self._refusals.note(visit, Outcome.NOT_LOGGED_IN, "wall-code", act=LOGIN)
+            return self._answers.rendered(visit, "wall.html", 422, problem="wall.wrong")
+        LOGINS.labels("wall").inc()
+        response = self._answers.redirect(WALL)
+        _set_cookie(response, SESSION_COOKIE, secret, int(WALL_LIMITS.longest.total_seconds()))
+        return response
 
     async def state(self, request: Request) -> Response:
         """The session of this browser. Asking is no use of it."""

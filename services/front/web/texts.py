@@ -68,6 +68,27 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "administrator of your centre.",
         "登录签发方的答复未能通过验证，未予采用。请重新登录；如再次发生，请告知本中心的管理员。",
     ),
+    "wall.title": ("Open the wall display", "打开大屏"),
+    "wall.text": (
+        "Type the code that 'onedoor wall add' has printed. It opens the display in this browser, and nothing else.",
+        "请键入 onedoor wall add 显示的开屏码。本浏览器随后只显示大屏，不能打开其他页面。",
+    ),
+    "wall.code": ("Code", "开屏码"),
+    "wall.open": ("Open", "打开"),
+    "wall.wrong": (
+        "The code is wrong, was typed before, or is older than 15 minutes. Check it, or have a new one made.",
+        "开屏码有误、已经用过，或已超过 15 分钟。请核对，或重新生成。",
+    ),
+    "wall.issuer": (
+        "The issuer of logins does not answer, or does not know the program of this display. Type the code again in a "
+        "minute; if it lasts, tell the administrator of your centre.",
+        "登录签发方没有应答，或不认识此大屏的程序。请一分钟后再键入；如仍不行，请告知本中心的管理员。",
+    ),
+    "wall-only.title": ("This display shows the wall alone", "此屏只显示大屏"),
+    "wall-only.text": (
+        "Its session opens no other page. Log in to open this page in another browser.",
+        "其会话不能打开其他页面。请在其他浏览器登录后打开。",
+    ),
     "issuer.title": ("Logins are not available now", "暂时无法登录"),
     "issuer.text": (
         "The issuer of logins or the database of sessions does not answer. What was sent before is saved, and your "

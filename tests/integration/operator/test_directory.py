@@ -31,7 +31,7 @@ def onedoor(database_url: str, *arguments: str, status: int = 0, answer: str = "
 
 def test_a_directory_is_checked_applied_proposed_approved_and_shown(monitor_database: str, file: Path) -> None:
     assert "no directory is in force" in onedoor(monitor_database, "show", status=1)
-    assert "8 people, nothing wrong" in onedoor(monitor_database, "check", str(file))
+    assert "9 people, nothing wrong" in onedoor(monitor_database, "check", str(file))
     assert "nothing has changed" in onedoor(monitor_database, "apply", str(file), answer="n\n", status=1)
     # The first one needs no login, since nobody has a right.
     assert "version 1 of the directory is in force" in onedoor(monitor_database, "apply", str(file), answer="y\n")
@@ -129,6 +129,6 @@ def test_a_faulty_directory_is_refused_and_the_one_in_force_stays(monitor_databa
     file.write_text(SAMPLE.replace("person: zhao, deputy: qian", "person: zhao, deputy: zhao"), encoding="utf-8")
     for command in (("check",), ("apply", "--yes")):
         output = onedoor(monitor_database, *command, str(file), status=1)
-        assert "line 23: posts[1].deputy: zhao cannot deputise for themselves" in output.replace("\n", " ")
+        assert "line 25: posts[1].deputy: zhao cannot deputise for themselves" in output.replace("\n", " ")
     assert "deputy: qian" in onedoor(monitor_database, "show")
     onedoor(monitor_database, "check", str(file.with_name("none.yaml")), status=2)

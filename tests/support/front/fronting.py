@@ -38,6 +38,12 @@ clients:
     redirect_uris: ["{address}/session/back"]
     logout_uris: ["{address}/session/ended"]
     scopes: [openid]
+  - client_id: wall
+    name: Wall displays
+    name_zh: 大屏
+    secret_sha256: {hash}
+    grants: [client_credentials]
+    scopes: [wall]
 """
 
 
@@ -138,6 +144,7 @@ async def fronting(
             "services": {"monitor": backend},
             "database": database,
             "secret_key": SecretStr("f" * 32),
+            "walls": {"wall": SecretStr(SECRET)},
         }
         chosen = FrontSettings(**(given | settings))
         running = []

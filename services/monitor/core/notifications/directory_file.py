@@ -29,6 +29,7 @@ DEFAULT_ROLES = {
     "manager": Role.CENTRE_MANAGER,
     "operator": Role.OPERATOR,
     "auditor": Role.AUDITOR,
+    "wall": Role.WALL_DISPLAY,
 }
 
 DEFAULT_FIRST_RECIPIENTS = {

@@ -14,6 +14,7 @@ from services.monitor.web.pages.bulletin import page as bulletin
 from services.monitor.web.pages.bulletin.document import Documents
 from services.monitor.web.pages.case_time import page as case_time
 from services.monitor.web.pages.proposals import page as proposals
+from services.monitor.web.pages.wall import page as wall
 from services.monitor.web.pages.way import Ways
 from services.monitor.web.pages.worklists import lists
 from services.runtime.http.pages.languages import LANGUAGES
@@ -32,6 +33,7 @@ def routes(
     cases.add(router, pages, host, queries, names)
     home.add(router, pages, host, names)
     figures_page.add(router, pages, host)
+    wall.add(router, pages, host, queries, pools, names)
     bulletin.add(router, pages, host, queries, pools, names, _documents(pages, names))
     lists.add(router, pages, host, queries, names)
     acknowledgement.add(router, pages, host, names)

@@ -58,6 +58,7 @@ POSTS: Mapping[PostName, str] = {
     "manager": N_("centre manager"),
     "operator": N_("operator"),
     "auditor": N_("auditor"),
+    "wall": N_("wall display"),
 }
 """The posts of a directory that are named as in the one that comes with onedoor; others are called by their role."""
 

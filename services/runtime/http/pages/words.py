@@ -23,6 +23,8 @@ ACTS: Mapping[str, str] = {
     Act.SETTLE_TIME: N_("Settle a doubtful time"),
     Act.READ_ISSUE: N_("Read faults of the platform"),
     Act.READ_BOARD: N_("Read the board"),
+    Act.READ_WALL: N_("Read the wall display"),
+    Act.MANAGE_WALLS: N_("Manage wall displays"),
     Act.RECOUNT_FIGURES: N_("Count figures anew"),
     Act.READ_DIGEST: N_("Read notifications"),
     Act.RETRY_DIGEST: N_("Send a notification again"),
@@ -48,6 +50,7 @@ ROLES: Mapping[str, str] = {
     Role.AUDITOR: N_("auditor"),
     Role.CENTRE_MANAGER: N_("centre manager"),
     Role.OPERATOR: N_("operator"),
+    Role.WALL_DISPLAY: N_("wall display"),
     Role.IMPORTING_SYSTEM: N_("importing system"),
     Role.DEPARTMENT_SYSTEM: N_("department system"),
 }

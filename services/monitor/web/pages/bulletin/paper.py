@@ -11,6 +11,7 @@ from services.monitor.core.board.board import Row
 from services.monitor.core.board.bulletin import JUDGED_BY, Ranking, Standing
 from services.monitor.core.board.ranks import Pool
 from services.monitor.web.board.bulletin import LoadedBulletin
+from services.monitor.web.board.loading import Board
 from services.monitor.web.pages.figures import FIGURES, Unit
 from services.monitor.web.pages.filters import CITY, PROVINCE, period_text
 from services.monitor.web.pages.words import Words
@@ -66,6 +67,15 @@ class Section(NamedTuple):
     tables: Sequence[Table]
 
 
+def place_of(board: Board, region: str | None, words: Words) -> str:
+    """The place of a board of regions: the one that was chosen, or the smallest one in which all lie; empty without."""
+    codes = {row.name for row in board.rows}
+    for digits in (COUNTY, CITY, PROVINCE) if region is None else ():
+        if len(shared := {code[:digits] for code in codes}) == 1:
+            return words.place(shared.pop())
+    return "" if region is None else words.place(region)
+
+
 class Paper:
     """A bulletin in one language."""
 
@@ -94,13 +104,7 @@ class Paper:
     @cached_property
     def place(self) -> str:
         """The place: the region that was chosen, or the smallest one in which all lie; empty if they share none."""
-        if self.loaded.region is not None:
-            return self._words.place(self.loaded.region)
-        codes = {row.name for row in self._board.rows}
-        for digits in (COUNTY, CITY, PROVINCE):
-            if len(shared := {code[:digits] for code in codes}) == 1:
-                return self._words.place(shared.pop())
-        return ""
+        return place_of(self._board, self.loaded.region, self._words)
 
     @cached_property
     def title(self) -> str:

@@ -39,6 +39,22 @@
     addEventListener("pagehide", () => events.close());
   }
 
+  // The wall display: it turns when the server answers, and else says that the connection is lost.
+  const turn = document.querySelector("[data-next]");
+  if (turn) {
+    const next = async () => {
+      try {
+        const answer = await fetch(turn.dataset.next, { redirect: "manual" });
+        if (answer.type === "opaqueredirect" || answer.status < 500) return location.replace(turn.dataset.next);
+      } catch {
+        // below
+      }
+      document.querySelector(".lost[role]").hidden = false;
+      setTimeout(next, 5000);
+    };
+    setTimeout(next, 1000 * turn.dataset.turns);
+  }
+
   // Single keys: outside of fields only, not while an input method composes, and not where they are turned off.
   const help = document.getElementById("keys");
   if (!help) return;

@@ -1,0 +1,1 @@
+"""``onedoor wall``: screens that show numbers without anybody's login."""
