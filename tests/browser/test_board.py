@@ -1,14 +1,13 @@
 """The board in a browser, as a supervisor uses it."""
 
 import re
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from services.monitor.web.pages.figures import VIEWS
 from tests.browser.board_data import DEPARTMENTS, WORST
-from tests.support.pages.browser import LANGUAGES, axe_faults, is_too_wide, looked_at, looks, picture, window
+from tests.support.pages.browser import axe_faults, looked_at, looks, picture, window
 from tests.support.staff import STAFF
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -39,42 +38,6 @@ async def test_the_pages_are_accessible_and_fit(
         for name, path in PAGES.items():
             await page.goto(path)
             await looked_at(page, f"{name}.{language}.{scheme}", size_for_axe)
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("dark", {"color_scheme": "dark"}),
-        ("contrast", {"contrast": "more"}),
-        ("contrast-dark", {"contrast": "more", "color_scheme": "dark"}),
-        ("forced", {"forced_colors": "active"}),
-        ("large", {"storage_state": {"cookies": [], "origins": []}}),
-    ],
-)
-@pytest.mark.parametrize("place", ["board", "board-cases", "board-wrong"])
-async def test_a_page_follows_what_its_reader_needs(
-    browser: Browser, monitor_address: str, place: str, name: str, options: dict[str, Any]
-) -> None:
-    async with window(browser, monitor_address, STAFF, "zh", **options) as page:
-        await page.goto(PAGES[place] + ("&text=large" if name == "large" else ""))
-        await picture(page, f"{place}.zh.{name}")
-        assert await axe_faults(page) == []
-        assert not await is_too_wide(page)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-async def test_a_page_is_printed_without_what_paper_cannot_do(
-    browser: Browser, monitor_address: str, language: str
-) -> None:
-    async with window(browser, monitor_address, STAFF, language) as page:
-        await page.set_viewport_size({"width": 1047, "height": 720})  # A4 across, without its margins
-        await page.emulate_media(media="print")
-        await page.goto(PAGES["board"])
-        await expect(page.locator("header.bar")).to_be_hidden()
-        await expect(page.locator("form.filters").first).to_be_hidden()
-        await expect(page.locator(".stamp")).to_be_visible()
-        await picture(page, f"board.{language}.print")
-        assert not await is_too_wide(page)
 
 
 async def test_a_bad_number_leads_to_its_cases(browser: Browser, monitor_address: str) -> None:

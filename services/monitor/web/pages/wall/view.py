@@ -103,7 +103,8 @@ class WallView:
         regions = {area.region for area in self._scope}
         region = regions.pop() if len(regions) == 1 else None
         place = "" if region is None else self._words.place(region)
-        return f"{place} {self._(N_('How departments keep their promises'))}".strip()
+        title = self._(N_("How departments keep their promises"))
+        return f"{place} {title}".strip()
 
     @cached_property
     def moment(self) -> str:
