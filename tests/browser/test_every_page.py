@@ -108,6 +108,7 @@ async def test_every_page_follows_its_reader(browser: Browser, monitor_address: 
         "alert": f"/alerts/{red}",
         "acknowledge": f"/alerts/acknowledge?alert={red}",
         "case-time": f"/time/{RED}",
+        "proposals": "/proposals",
         "record": "/record",
         "journal": "/journal",
     }
