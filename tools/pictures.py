@@ -28,7 +28,7 @@ PICTURES: Mapping[str, str] = {
 HEIGHT, WIDTH = 1000, 960
 """Pixels of the top that is shown, and those of the picture's width at the most."""
 
-COLOURS = 160
+COLOURS = 256
 
 
 class NotTaken(Exception):
@@ -45,5 +45,6 @@ def write() -> Path:
         with Image.open(source) as page:
             top = page.convert("RGB").crop((0, 0, page.width, min(page.height, HEIGHT)))
         top.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-        top.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+        few = top.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(FOLDER / f"{name}.png", optimize=True)
     return FOLDER

@@ -56,7 +56,8 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             return RedirectResponse(path, 303)
         language = preferences_of(request).language
         words = Words(language, pages.texts(language), names())
-        return pages.render(request, "home.html", managers=words.listed(await managers(words, host.clock.now())))
+        asked = words.listed(await managers(words, host.clock.now()))
+        return pages.render(request, "home.html", managers=asked, has_post=bool(host.access.roles(person)))
 
     async def managers(words: Words, now: datetime) -> list[str]:
         """The people who see to posts, by name; none where no directory is in force."""

@@ -19,6 +19,7 @@ def first(*roles: Role) -> str | None:
         (Role.CENTRE_MANAGER, "/board"),
         (Role.CHIEF_REVIEWER, "/due"),
         (Role.WINDOW_CLERK, "/due"),
+        (Role.OPERATOR, "/ops"),
         (Role.AUDITOR, "/record"),
     ],
 )

@@ -71,7 +71,7 @@ class AlertRecord:
     @cached_property
     def title(self) -> str:
         """The subject of the alert."""
-        return f"{self.shown.owner} {self.shown.commitment}"
+        return self.words._(N_("%(owner)s: %(commitment)s"), owner=self.shown.owner, commitment=self.shown.commitment)
 
     @cached_property
     def place(self) -> str:

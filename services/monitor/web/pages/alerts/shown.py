@@ -85,7 +85,8 @@ class AlertMaker:
         local = counting.hours.local
         today = local(self.now).date()
         if row.rung == Rung.WARNING:
-            return Phrase(phrases.moment(local(row.raised_at), today, language), "", language), ""
+            raised = self.words._(N_("raised %(when)s"), when=phrases.moment(local(row.raised_at), today, language))
+            return Phrase(raised, "", language), ""
         limit = Limit.COMMITTED if row.rung == Rung.YELLOW else Limit.STATUTORY
         until = row.ended_at or self.now
         over = working_days_between(row.due_at, until, counting.calendar, counting.hours)
