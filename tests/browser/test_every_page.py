@@ -111,6 +111,9 @@ async def test_every_page_follows_its_reader(browser: Browser, monitor_address: 
         "proposals": "/proposals",
         "record": "/record",
         "journal": "/journal",
+        "ops": "/ops",
+        "ops-service": "/ops/monitor",
+        "ops-letters": "/ops/monitor/letters",
     }
     for address, pages in ((monitor_address, of_figures), (unchanged.address, of_cases)):
         async with window(browser, address, STAFF, "zh") as page:
