@@ -23,6 +23,7 @@ from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.bodies.timestamps import reject_numbers
 from services.runtime.http.bodies.typed_text import TypedCaseNumber
 from services.runtime.security.access import Permit
+from services.runtime.security.access_record import count_rows
 from services.runtime.service import ServiceHost
 
 
@@ -150,6 +151,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: Nam
             # One row more than the page shows whether there is a next page.
             rows = await alerts.newest(connection, wanted.filters(), permit.scope, limit + 1, wanted.state)
         page = rows[:limit]
+        count_rows(len(page))
         return AlertPage(
             alerts=[AlertView.model_validate(row) for row in page],
             next=page[-1].number if len(rows) > limit else None,
@@ -169,6 +171,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: Nam
             rows = await platform_issues.newest(
                 connection, permit.scope, unsettled=wanted.unsettled, limit=wanted.limit or DEFAULT_LIMIT
             )
+        count_rows(len(rows))
         return [PlatformIssueView.model_validate(row) for row in rows]
 
     return router

@@ -20,6 +20,7 @@ from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.operating.openapi import refusals
 from services.runtime.http.problems import not_found
 from services.runtime.security.access import Permit
+from services.runtime.security.access_record import count_rows
 from services.runtime.service import ServiceHost
 
 Number = Annotated[int, Path(ge=1, lt=2**63)]
@@ -125,6 +126,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
                 view = DeliveryView.model_validate(row)
                 for number in view.digest_numbers:
                     deliveries.setdefault(number, []).append(view)
+        count_rows(len(page))
         return DigestPage(
             digests=[
                 DigestView.model_validate(row._asdict() | {"deliveries": deliveries.get(row.number, [])})
@@ -143,6 +145,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries) -> APIRout
         """All alerts of a digest, to be acknowledged together; none for an unknown digest."""
         async with host.database.connect() as connection:
             found = await digests.alert_numbers(connection, number, _of(permit), after, limit + 1)
+        count_rows(min(len(found), limit))
         return DigestAlerts(alerts=found[:limit], next=found[limit - 1] if len(found) > limit else None)
 
     @router.post("/digests/{number}/retry", responses=refusals(404), status_code=202)

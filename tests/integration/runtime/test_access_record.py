@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,33 +19,15 @@ from services.runtime.journal.blocks import export_head, export_lines, signing_k
 from services.runtime.journal.reader import ACCESS
 from services.runtime.journal.verify import Broken, Export, verify
 from services.runtime.journal.writer import JournalWriter
-from services.runtime.security.access_record import AccessEntry, RecordUnavailable
+from services.runtime.security.access_record import RecordUnavailable
 from services.runtime.store import access_record
 from services.runtime.store.database import open_database
+from tests.support.runtime.access import add, entry
 from tests.support.runtime.processes import rows
 from tests.support.waiting import eventually
 
 KEY = signing_key("k" * 32)
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
-
-
-def entry(number: int = 0, **changes: Any) -> AccessEntry:
-    at = datetime(2026, 3, 2, 2, tzinfo=UTC) + timedelta(seconds=number)
-    return AccessEntry(at, "case.read", "given", "li-na", request_id=str(number), roles=("auditor",))._replace(
-        **changes
-    )
-
-
-async def add(database: AsyncEngine, *entries: AccessEntry, ago: timedelta = timedelta()) -> None:
-    """Add these entries as they were added so long ago."""
-    async with database.begin() as connection:
-        await access_record.add(connection, entries)
-        await connection.execute(text("ALTER TABLE access_record DISABLE TRIGGER append_only"))
-        await connection.execute(
-            text("UPDATE access_record SET created_at = created_at - CAST(:ago AS interval) WHERE created_at = now()"),
-            {"ago": ago},
-        )
-        await connection.execute(text("ALTER TABLE access_record ENABLE TRIGGER append_only"))
 
 
 async def chain(database: AsyncEngine) -> None:

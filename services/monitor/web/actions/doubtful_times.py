@@ -25,6 +25,7 @@ from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.http.bodies.timestamps import Timestamp
 from services.runtime.http.bodies.typed_text import CaseNumberPath, TypedCode
 from services.runtime.security.access import Permit
+from services.runtime.security.access_record import count_rows
 from services.runtime.service import ServiceHost
 
 
@@ -94,6 +95,7 @@ def routes(host: ServiceHost[MonitoredCase], queries: LimitedQueries, names: Nam
             rows = await doubtful_times.newest(
                 connection, permit.scope, unresolved=wanted.unresolved, limit=wanted.limit or DEFAULT_LIMIT
             )
+        count_rows(len(rows))
         return [DoubtfulTimeView.model_validate(row) for row in rows]
 
     @router.post("/commitments/{case_id}/times", status_code=201)

@@ -30,6 +30,7 @@ from services.monitor.web.routers import monitor_router
 from services.runtime.http.bodies.csv import Cell, Cells
 from services.runtime.http.bodies.files import AS_FILE, Form, file_response
 from services.runtime.security.access import Permit
+from services.runtime.security.access_record import count_rows
 from services.runtime.service import ServiceHost
 
 
@@ -122,6 +123,7 @@ def routes(
             batches = _batches(found.rows[: wanted.limit], full_name)
             return await file_response(wanted.form, f"board-{period}", _HEADS, batches, wanted.limit)
         link = Links(wanted, wanted.by, period, "/board/cases")
+        count_rows(min(len(found.rows), wanted.limit or MAX_LIMIT))
         content = {
             "period": str(period),
             "first": period.first,

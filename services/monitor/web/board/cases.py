@@ -27,6 +27,7 @@ from services.monitor.web.lists.list_page import DEFAULT_LIMIT, Limit, ListedCom
 from services.monitor.web.routers import monitor_router
 from services.runtime.http.bodies.files import AS_FILE, Form
 from services.runtime.security.access import Permit
+from services.runtime.security.access_record import count_rows
 from services.runtime.service import ServiceHost
 
 Listed = StrEnum("Listed", [(figure, figure) for figure in LISTED])  # type: ignore[misc]
@@ -117,6 +118,7 @@ async def load_cases(
     rows = await listing.page(connection, *_selected(wanted, scope, today), limit + 1)
     page = [_view(row, names=names) for row in rows[:limit]]
     more = len(rows) > limit
+    count_rows(len(page))
     return CountedPage(commitments=page, next=f"{page[-1].case_id}~{page[-1].commitment}" if more else None)
 
 

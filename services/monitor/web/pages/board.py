@@ -26,6 +26,7 @@ from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
+from services.runtime.security.access_record import count_rows, note_query
 from services.runtime.service import ServiceHost
 
 
@@ -53,6 +54,7 @@ def add(
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
             return pages.render(request, "board_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+        note_query(wanted)
         if wanted.first is not None or wanted.last is not None:
             first, last = wanted.first or wanted.last, wanted.last or wanted.first
             days = {"first": None, "last": None, "start": None}
@@ -63,5 +65,6 @@ def add(
             overdue: dict[str, dict[str, Cell]] = {}
             if wanted.by is not GroupBy.REGION:
                 overdue = await cells.cells(connection, wanted.filters(), reader.scope, wanted.by, board.now.date())
+        count_rows(len(board.rows))
         view = BoardView(wanted, typed, board, overdue, known, Words(language, texts, names()))
         return pages.render(request, "board.html", board=view, printed=view.printed)

@@ -30,6 +30,7 @@ from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
+from services.runtime.security.access_record import note_query
 from services.runtime.service import ServiceHost
 
 
@@ -68,6 +69,7 @@ def add(
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
             return pages.render(request, "board_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+        note_query(wanted)
         async with problems(), queries.query() as connection:
             now = await local_now(connection, host.clock.now(), wanted.region)
             found = await load_cases(connection, wanted, reader.scope, now.date(), names())

@@ -23,7 +23,7 @@ from services.runtime.http.bodies.typed_text import TypedCaseNumber
 from services.runtime.http.operating.openapi import refusals
 from services.runtime.http.problems import Problem, not_found
 from services.runtime.security.access import Permit
-from services.runtime.security.access_record import note_query
+from services.runtime.security.access_record import count_rows, note_query
 from services.runtime.service import Service, ServiceHost
 from services.runtime.store import dead_letters
 from services.runtime.store.dead_letters import ParkedLetter
@@ -169,6 +169,7 @@ def routes(host: ServiceHost[Any], service: Service[Any]) -> APIRouter:
         """The letters, without their content."""
         found = await list_letters(host.database, wanted)
         views = [LetterView.model_validate(one) for one in found[: wanted.limit]]
+        count_rows(len(views))
         return LettersPage(letters=views, next=views[-1].number if len(found) > wanted.limit else None)
 
     @router.get("/dead-letters/{number}", responses=refusals(404))

@@ -28,7 +28,7 @@ from services.runtime.http.pages.languages import N_, NN_
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
-from services.runtime.security.access_record import count_rows
+from services.runtime.security.access_record import count_rows, note_query
 from services.runtime.service import ServiceHost
 
 STATES = {
@@ -179,6 +179,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
             return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+        note_query(wanted)
         filters, now, words = wanted.of_list(), host.clock.now(), Words(language, texts, names())
         after = {"after": wanted.after} if wanted.after is not None else {}
         async with host.database.connect() as connection:

@@ -29,7 +29,7 @@ from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
-from services.runtime.security.access_record import count_rows
+from services.runtime.security.access_record import count_rows, note_query
 from services.runtime.service import ServiceHost
 
 Q = TypeVar("Q", bound=WorklistQuery)
@@ -60,6 +60,7 @@ def add(
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
             return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+        note_query(wanted)
         view = await load(reader, Words(language, texts, names()), wanted, typed)
         return pages.render(request, "worklist.html", list=view, printed=view.printed)
 

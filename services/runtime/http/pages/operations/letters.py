@@ -23,7 +23,7 @@ from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.http.problems import not_found
-from services.runtime.security.access_record import note_query
+from services.runtime.security.access_record import count_rows, note_query
 from services.runtime.service import Service, ServiceHost
 from services.runtime.store import dead_letters
 from services.runtime.store.dead_letters import ParkedLetter
@@ -71,6 +71,8 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[Any], service: Servic
             wanted, faults = LettersQuery(), field_faults(error, labels, language)
         found = [] if faults else await list_letters(host.database, wanted)
         rows = found[: wanted.limit]
+        note_query(wanted)
+        count_rows(len(rows))
         kept = {name: text for name, text in typed.items() if name in ("status", "case", "limit")}
         following = urlencode(kept | {"after": str(rows[-1].number)}) if len(found) > wanted.limit else None
         return pages.render(
