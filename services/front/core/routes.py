@@ -20,6 +20,7 @@ OWN = frozenset({"health", "preferences", "session"})
 ISSUER = frozenset(
     {
         ".well-known",
+        "account",
         "authorize",
         "device",
         "device_authorization",

@@ -75,6 +75,7 @@ def routes(
         ("GET", "/session/confirm", own.confirm),
         ("GET", BACK, own.back),
         ("GET", DONE, own.done),
+        ("GET", "/session/account", own.account),
         ("GET", AFTER_LOGOUT, own.ended),
         ("POST", "/session/logout", own.log_out),
         ("POST", "/preferences", own.choose),
@@ -217,6 +218,10 @@ class _Own:
         response = self._answers.redirect(WALL)
         _set_cookie(response, SESSION_COOKIE, secret, int(WALL_LIMITS.longest.total_seconds()))
         return response
+
+    async def account(self) -> Response:
+        """Lead to the person's own account at the issuer. Issuers, such as Keycloak, have it there as ours has."""
+        return self._answers.redirect_to(f"{self._issuer.url}/account")
 
     async def state(self, request: Request) -> Response:
         """The session of this browser. Asking is no use of it."""

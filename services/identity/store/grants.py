@@ -199,13 +199,16 @@ def revoke_of_session(connection: Connection, session_id: UUID, reason: str, now
     )
 
 
-def revoke_of_person(connection: Connection, person_id: str, reason: str, now: datetime) -> None:
-    """End all grants of a person."""
+def revoke_of_person(
+    connection: Connection, person_id: str, reason: str, now: datetime, kept: UUID | None = None
+) -> None:
+    """End all grants of a person, but those that were given in the session that is kept."""
     connection.execute(
         text(
             "UPDATE grants SET revoked_at = :now, revocation = :reason WHERE person_id = :person AND revoked_at IS NULL"
+            " AND (CAST(:kept AS uuid) IS NULL OR session_id IS DISTINCT FROM CAST(:kept AS uuid))"
         ),
-        {"person": person_id, "reason": reason, "now": now},
+        {"person": person_id, "reason": reason, "now": now, "kept": kept},
     )
 
 

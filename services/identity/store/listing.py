@@ -9,6 +9,7 @@ from contracts.rights.actor import Actor
 from services.identity.core.accounts import Request, Standing, State, locked_until, state_of
 from services.identity.core.throttle import Attempts
 from services.identity.store import attempts
+from services.identity.store.people import OPEN
 
 
 class Listed(NamedTuple):
@@ -58,7 +59,7 @@ _QUERY = """
         (SELECT count(*) FROM passkeys WHERE passkeys.person_id = people.person_id) AS passkeys,
         (SELECT count(*) FROM sessions WHERE sessions.person_id = people.person_id AND ended_at IS NULL
             AND sessions.used_at > :idle_since AND sessions.created_at > :began_since) AS sessions,
-        (SELECT at FROM access_record WHERE access_record.person = people.person_id AND act = 'login'
+        (SELECT at FROM access_record WHERE access_record.person = people.person_id AND act IN ('login', 'enrolment')
             AND outcome IN ('password', 'passkey') ORDER BY number DESC LIMIT 1) AS logged_in_at,
         open.secret_hash IS NULL AS waits, open.expires_at, open.asked_by, open.asked_for, open.reason,
         open.created_at AS asked_at
@@ -95,6 +96,27 @@ def accounts(connection: Connection, wanted: Wanted, since: Since, now: datetime
     tried = attempts.on_accounts(connection, [row.person_id for row in rows])
     found = [_listed(row, tried.get(row.person_id), now) for row in rows]
     return [one for one in found if wanted.state in (None, one.state)]
+
+
+class Counts(NamedTuple):
+    """How many accounts there are of each kind that somebody should know about."""
+
+    open: int
+    not_enrolled: int
+    waiting: int
+
+
+def counts(connection: Connection, now: datetime) -> Counts:
+    """The accounts that are neither disabled nor of people who have left, those among them without enrolment, and the
+    enrolments that wait for a second person."""
+    row = connection.execute(
+        text(
+            f"SELECT count(*), count(*) FILTER (WHERE NOT {_ENROLLED}), (SELECT count(*) FROM enrolments"
+            f" WHERE secret_hash IS NULL AND expires_at > :now) FROM people WHERE {OPEN}"
+        ),
+        {"now": now},
+    ).one()
+    return Counts(*row)
 
 
 def _listed(row: Row[Any], tried: Attempts | None, now: datetime) -> Listed:

@@ -82,6 +82,41 @@ def end(connection: Connection, session_id: UUID, reason: EndReason, now: dateti
     return person
 
 
+class Open(NamedTuple):
+    """A session that nobody has ended, as its person sees it in a list."""
+
+    session_id: UUID
+    method: str
+    created_at: datetime
+    used_at: datetime
+
+
+def open_of(connection: Connection, person_id: str, limits: SessionLimits, now: datetime) -> list[Open]:
+    """The open sessions of a person, that which was used last first."""
+    rows = connection.execute(
+        text(
+            "SELECT session_id, method, created_at, used_at FROM sessions"
+            " WHERE person_id = :person AND ended_at IS NULL ORDER BY used_at DESC, session_id"
+        ),
+        {"person": person_id},
+    )
+    found = [Open(*row) for row in rows]
+    return [one for one in found if ended(SessionTimes(one.created_at, one.used_at), limits, now) is None]
+
+
+def end_others(connection: Connection, person_id: str, kept: UUID, reason: EndReason, now: datetime) -> int:
+    """End all sessions of a person but this one, and all that was granted elsewhere. Returns the number of sessions."""
+    closed = connection.execute(
+        text(
+            "UPDATE sessions SET ended_at = :now, end_reason = :reason"
+            " WHERE person_id = :person AND session_id <> :kept AND ended_at IS NULL"
+        ),
+        {"person": person_id, "kept": kept, "reason": reason, "now": now},
+    )
+    grants.revoke_of_person(connection, person_id, reason, now, kept)
+    return closed.rowcount
+
+
 def end_all(connection: Connection, person_id: str, reason: EndReason, now: datetime) -> int:
     """End all sessions of a person and all that he has granted. Returns the number of sessions."""
     closed = connection.execute(

@@ -12,21 +12,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.identity.web.issuer import Issuer
 from services.identity.web.oauth import endpoints
-from services.identity.web.pages import device, enrol, login, logout, texts
+from services.identity.web.pages import account, device, enrol, login, logout, texts
 from services.identity.web.pages.page import PAGES, PageRequest, WrongForm, origins
+from services.identity.web.pages.people import routes as people_pages
 from services.identity.web.people import api
-from services.identity.web.people import pages as people_pages
 from services.runtime.http.app import web_application
 from services.runtime.http.connections.client_limits import ClientLimit, TooManyRequests
 from services.runtime.http.operating.routes import add_health
 from services.runtime.http.pages.application import pages_application
+from services.runtime.http.pages.audit import record as record_page
 from services.runtime.http.pages.headers import PageHeaders, page_headers
 from services.runtime.http.pages.preferences import TidyAddresses
 from services.runtime.http.site import Site, api_path
 
 NAME = "identity"
 
-WITH_RIGHTS = frozenset({"people"})
+WITH_RIGHTS = frozenset({"people", "record"})
 """First segments of the pages that need a right: they are asked for with an access token, as those of every service."""
 
 
@@ -46,7 +47,9 @@ def applications(issuer: Issuer) -> Applications:
     install(logins, issuer)
     record = issuer.access.record
     endpoints = web_application(NAME, api.routes(issuer), api_path(NAME), record=record)
-    pages = pages_application(NAME, people_pages.routes(issuer), record=record)
+    common = APIRouter(include_in_schema=False)
+    record_page.add(common, PAGES, issuer, NAME, issuer.settings.secret_key, ())
+    pages = pages_application(NAME, people_pages.routes(issuer), common, record=record)
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
         has_rights = scope["path"].split("/", 2)[1:2] in ([one] for one in WITH_RIGHTS)
@@ -60,7 +63,7 @@ def routes(issuer: Issuer) -> APIRouter:
     router = APIRouter()
     pages = ClientLimit("login pages", issuer.settings.login_pages_a_minute)
     router.routes.extend(endpoints.routes(issuer, pages).routes)
-    for part in (login, enrol, device, logout):
+    for part in (login, enrol, device, logout, account):
         router.include_router(part.routes(issuer), dependencies=[pages.dependency()])
     router.routes.extend(PAGES.router().routes)
     return router

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 
 from services.front.core.headers import ISSUER_COOKIES
-from services.front.core.routes import ISSUER, ISSUER_PAGES
+from services.front.core.routes import EVERYWHERE, ISSUER, ISSUER_PAGES
 from services.identity.web.pages import cookies
 from services.identity.web.routes import WITH_RIGHTS, applications
 from services.runtime.http.pages.preferences import CHOICES
@@ -49,7 +49,7 @@ async def test_the_front_knows_paths_and_cookies_of_the_issuer(running: Fronting
     of_issuer = applications(running.issuing.issuer)
     paths = set(paths_of(of_issuer.described.routes)) - {"/health"}
     assert {path.split("/")[1] for path in paths} == ISSUER | {"assets"}
-    assert WITH_RIGHTS == ISSUER_PAGES
+    assert WITH_RIGHTS - EVERYWHERE == ISSUER_PAGES
     assert {cookies.SESSION, cookies.FORM, cookies.BROWSER} <= ISSUER_COOKIES
     assert {cookie for cookie, _ in CHOICES.values()} <= ISSUER_COOKIES
 

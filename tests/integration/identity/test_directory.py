@@ -114,13 +114,20 @@ class Person:
 
     async def call(self, method: str, path: str, **body: str) -> tuple[int, Any]:
         """The status and the content of the answer."""
-        async with Browser(self._running.url) as browser, ClientSession(self._running.url) as http:
-            token = (await Program(browser).tokens(self._person_id))["access_token"]
-            headers = {"Authorization": f"Bearer {token}"}
-            async with http.request(
-                method, f"/api/identity{path}", headers=headers, json=body if method == "POST" else None
-            ) as answer:
+        async with ClientSession(self._running.url, headers=await self._headers()) as http:
+            sent = body if method == "POST" else None
+            async with http.request(method, f"/api/identity{path}", json=sent) as answer:
                 return answer.status, await answer.json() if answer.content_length else None
+
+    async def read(self, path: str) -> tuple[int, str]:
+        """The status and the text of a page."""
+        async with ClientSession(self._running.url, headers=await self._headers()) as http, http.get(path) as answer:
+            return answer.status, await answer.text()
+
+    async def _headers(self) -> dict[str, str]:
+        async with Browser(self._running.url) as browser:
+            token = (await Program(browser).tokens(self._person_id))["access_token"]
+            return {"Authorization": f"Bearer {token}", "Accept-Language": "en"}
 
 
 async def test_a_person_who_leaves_the_directory_loses_the_live_login_and_comes_back(
@@ -190,6 +197,9 @@ async def test_an_auditor_reads_the_logins_and_nobody_else_does(running: Issuing
         await guessing.log_in("wang-fang", "a wrong password")
     status, record = await Person(running, "shen").call("GET", "/record?person=wang-fang")
     assert status == 200 and [entry["outcome"] for entry in record["entries"]] == ["wrong password"]
+    status, page = await Person(running, "shen").read("/record/identity?person=wang-fang")
+    assert status == 200 and "wrong password" in page
+    assert (await Person(running, "zheng").read("/record/identity"))[0] == 403
     for person, path in (("zheng", "/record"), ("wang-fang", "/record"), ("shen", "/people"), ("wang-fang", "/people")):
         assert (await Person(running, person).call("GET", path))[0] == 403, (person, path)
     assert (await Person(running, "shen").call("POST", "/people/zheng/disable", reason="x"))[0] == 403

@@ -68,7 +68,11 @@ def issuer_without_database(access: Access) -> Issuer:
     """An issuer that can be asked by those who have the right, and has nothing to answer with."""
     url = "postgresql+asyncpg://127.0.0.1:1/none"
     settings = IdentitySettings.model_construct(
-        issuer="https://login.example.gov.cn", tokens_a_minute=0, devices_a_minute=0, login_pages_a_minute=0
+        issuer="https://login.example.gov.cn",
+        secret_key=SecretStr("k" * 32),
+        tokens_a_minute=0,
+        devices_a_minute=0,
+        login_pages_a_minute=0,
     )
     clients = read_document(Clients, CLIENTS.encode())
     signing = Signing(SecretStr("k" * 32))

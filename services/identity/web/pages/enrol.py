@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from services.identity.core.passwords import password_fault
 from services.identity.core.throttle import ADDRESS_FREE
 from services.identity.store import attempts, enrolments, people, sessions
 from services.identity.store import passkeys as store
@@ -50,13 +49,9 @@ def routes(issuer: Issuer) -> APIRouter:
         if isinstance(person, Response):
             return person
         password = page.form.get("password", "")
-        fault = password_fault(password, person.person_id, person.name)
-        if fault is not None:
-            label = page.text(texts.NEW_PASSWORD)
-            error = f"{label}{fault.zh}" if page.language == "zh" else f"{label} {fault.en}"
+        error = page.new_password_fault(person.person_id, person.name)
+        if error is not None:
             return _form(page, 422, error)
-        if password != page.form.get("repeat"):
-            return _form(page, 422, page.text(texts.DIFFERENT))
         password_hash = await issuer.passwords.hashed(password)
         return await issuer.run(lambda connection: _by_password(page, connection, password_hash))
 

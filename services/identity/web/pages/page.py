@@ -13,22 +13,24 @@ from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from services.identity.core.passwords import password_fault
 from services.identity.core.sessions import EndReason
 from services.identity.store import people, record, sessions
 from services.identity.store.record import Entry
 from services.identity.store.sessions import Session
 from services.identity.web.issuer import Issuer
 from services.identity.web.oauth.requests import form_of
-from services.identity.web.pages import cookies
+from services.identity.web.pages import cookies, texts
 from services.runtime.http.connections.client_limits import client_of
 from services.runtime.http.pages.preferences import preferences_of
+from services.runtime.http.pages.reader import Reader
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.security.access import FRESH
 
 PAGES = Pages("identity", "services.identity.web.pages")
 """The look of the issuer's pages, and their texts."""
 
-_RETURNS = ("/authorize?", "/device", "/logout", "/login", "/enrol")
+_RETURNS = ("/account", "/authorize?", "/device", "/logout", "/login", "/enrol")
 """The beginnings of paths to which a login leads. None is of another site."""
 
 
@@ -116,6 +118,15 @@ class PageRequest:
         given = self.form.get("next") or self.query.get("next") or ""
         return given if is_own_path(given) else ""
 
+    def new_password_fault(self, person_id: str, name: str) -> str | None:
+        """Why the new password of this form is not accepted, as a sentence, or None."""
+        fault = password_fault(self.form.get("password", ""), person_id, name)
+        if fault is not None:
+            label = self.text(texts.NEW_PASSWORD)
+            return f"{label}{fault.zh}" if self.language == "zh" else f"{label} {fault.en}"
+        same = self.form.get("password", "") == self.form.get("repeat")
+        return None if same else self.text(texts.DIFFERENT)
+
     def seconds_until(self, opens: datetime) -> int:
         """Whole seconds until then, at least one."""
         return max(1, ceil((opens - self.now).total_seconds()))
@@ -139,6 +150,11 @@ class PageRequest:
         """The address of this page with another language or size of text. It keeps the way back."""
         kept = dict(self.query) if not self.form else {"next": self.way_back()} if self.way_back() else {}
         return "?" + urlencode({**kept, **chosen})
+
+    def shows_menu_of(self, person_id: str, name: str) -> None:
+        """Show the menu of all pages, with what this person may see, where those stand at this address."""
+        if self.issuer.has_front:
+            self._request.state.reader = Reader(person_id, self.issuer.access.acts(person_id), (), called=name)
 
     def redirect(self, path: str) -> Response:
         """Lead on, with GET."""

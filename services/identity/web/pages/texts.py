@@ -30,6 +30,10 @@ CONNECTED = N_("The program is connected. Go back to it.")
 NOT_CONNECTED = N_("The program is not connected.")
 CONFIRM = N_("{program} will act in your name, {name}, until your login ends.")
 
+OLD_LOGIN = N_("This needs a login of the last five minutes: log in once more, then send it again.")
+LAST_WAY = N_("This is the only way in that you have: set a password or add another passkey first.")
+NO_PASSKEY = N_("There is no such passkey any more.")
+
 ENDED: Mapping[EndReason, str] = {
     "logout": N_("You have logged out."),
     "idle": N_(

@@ -1,1 +1,1 @@
-"""The management of people: an API and pages, for those who hold the right to it."""
+"""The management of people, for those who hold the right to it: what may be done to accounts, and its API."""

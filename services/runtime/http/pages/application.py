@@ -25,7 +25,7 @@ SMALLEST_COMPRESSED = 1024
 def service_pages(service: Service[S], host: ServiceHost[S]) -> FastAPI:
     """All pages of a service: its own, and those that every service has."""
     shared, common = Pages(service.name), APIRouter()
-    record.add(common, shared, host, service.name)
+    record.add(common, shared, host, service.name, host.settings.secret_key, host.settings.systems)
     if service.decisions:
         journal.add(common, shared, host, service.name)
     operations.add(common, shared, host, service)

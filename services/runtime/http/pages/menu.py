@@ -26,13 +26,14 @@ MENU = (
     Place("/overdue", N_("Due and overdue"), Act.READ_TIME, ("/due", "/time")),
     Place("/alerts", N_("Alerts and appeals"), Act.READ_ALERT),
     Place("/proposals", N_("Proposals"), Act.CHANGE_RULES, ("/rules", "/directory")),
+    Place("/people", N_("People"), Act.MANAGE_PEOPLE),
     Place("/ops", N_("Operations"), Act.READ_STATE),
     Place("/record", N_("Record of access"), Act.READ_RECORD),
     Place("/journal", N_("Journal"), Act.READ_JOURNAL),
 )
 """All places, in their order."""
 
-HOME, LOG_IN, LOG_OUT = "/", "/session/login", "/session/logout"
+HOME, LOG_IN, LOG_OUT, ACCOUNT = "/", "/session/login", "/session/logout", "/session/account"
 
 
 def menu_of(reader: Reader) -> list[Place]:

@@ -12,7 +12,7 @@ from contracts.bilingual import Language
 from services.runtime.http.pages import formats
 from services.runtime.http.pages.assets import Assets
 from services.runtime.http.pages.languages import LANGUAGES, TAGS, translations
-from services.runtime.http.pages.menu import HOME, LOG_IN, LOG_OUT, menu_of
+from services.runtime.http.pages.menu import ACCOUNT, HOME, LOG_IN, LOG_OUT, menu_of
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import NOBODY, Reader
 
@@ -58,6 +58,7 @@ class Pages:
                 "home": HOME,
                 "log_in": LOG_IN,
                 "log_out": LOG_OUT,
+                "own_account": ACCOUNT,
             }
             self._environments[language] = environment
 

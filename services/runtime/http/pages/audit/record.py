@@ -3,10 +3,12 @@
 Each reading of it is on record as well.
 """
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Query, Request
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import Response
 
 from contracts.rights.table import Act
@@ -15,20 +17,29 @@ from services.runtime.http.pages.audit.exporting import ExportQuery, export_resp
 from services.runtime.http.pages.audit.record_view import LABELS, PAGE_ROWS, RecordPageQuery, RecordView
 from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
-from services.runtime.http.pages.reader import Reader, reader_may
+from services.runtime.http.pages.reader import Host, Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
 from services.runtime.journal.blocks import signing_key
 from services.runtime.journal.checking import check_day
 from services.runtime.journal.reader import ACCESS
 from services.runtime.security.access_record import count_rows, note_query
-from services.runtime.service import ServiceHost
 from services.runtime.store import access_record
 
 
-def add(router: APIRouter, pages: Pages, host: ServiceHost[Any], service: str) -> None:
-    """Add the pages."""
+class RecordHost(Host, Protocol):
+    """A process that keeps a record of access."""
+
+    @property
+    def database(self) -> AsyncEngine:
+        """Where the record is."""
+
+
+def add(
+    router: APIRouter, pages: Pages, host: RecordHost, service: str, secret_key: SecretStr, systems: Sequence[str]
+) -> None:
+    """Add the pages. ``systems``: those whose services keep a record as well."""
     path = f"/record/{service}"
-    key = signing_key(host.settings.secret_key.get_secret_value()).public_key().public_bytes_raw().hex()
+    key = signing_key(secret_key.get_secret_value()).public_key().public_bytes_raw().hex()
     readers = reader_may(host, Act.READ_RECORD)
 
     @router.get(path)
@@ -54,7 +65,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[Any], service: str) -
             checked = await check_day(host.database, ACCESS, service, wanted.verify, key)
         view = RecordView(
             service,
-            host.settings.systems,
+            systems,
             wanted,
             typed,
             rows[:PAGE_ROWS],

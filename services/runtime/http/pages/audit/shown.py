@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from contracts.bilingual import Language
 from contracts.working_time import phrases
 from contracts.zone import CHINA
+from services.runtime.http.pages.languages import N_
 from services.runtime.http.pages.words import SERVICES
 
 
@@ -26,6 +27,10 @@ Day = Annotated[date, BeforeValidator(_written_day)]
 """A day in a query."""
 
 
+_NAMES = {**SERVICES, "identity": N_("Logins")}
+"""The issuer keeps a record as well, where it is the one that comes with onedoor."""
+
+
 def all_services(systems: Sequence[str]) -> tuple[str, ...]:
     """The services of an installation with these department systems."""
     return (*SERVICES, *systems)
@@ -33,7 +38,7 @@ def all_services(systems: Sequence[str]) -> tuple[str, ...]:
 
 def service_name(service: str, texts: NullTranslations) -> str:
     """What a service is called: its name on pages, with the one that commands and settings have."""
-    name: str = texts.gettext(SERVICES[service]) if service in SERVICES else service
+    name: str = texts.gettext(_NAMES[service]) if service in _NAMES else service
     return name if name.lower() == service else f"{name} {service}"
 
 
