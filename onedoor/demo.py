@@ -33,9 +33,6 @@ from services.intake.core.catalogue.models import Catalogue
 from services.registry import default_systems
 from services.runtime.clock import Clock, FileClock
 
-STAY_SPEED = 60.0
-"""Seconds of the clock a second while somebody looks: deadlines come nearer, and the month stays."""
-
 BEGINS = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
 """A Monday morning."""
 
@@ -54,6 +51,9 @@ ARRIVAL_DAYS = 5
 
 HOURS_A_DAY = 8
 """Hours of a working day in which applications arrive."""
+
+MORE = 600
+"""Different applications that come in while somebody looks."""
 
 AT_MOST = timedelta(days=180)
 """The demo fails if a case is undecided after this time of its clock."""
@@ -102,7 +102,7 @@ async def _demo(
     progress: Progress, output: Path | None, stay: bool, console: Console, folder: Path, notify: Notify
 ) -> None:
     clock = FileClock.create(folder / "clock", BEGINS, speed=0)
-    options = _options(sample_catalogue(), folder / "clock")
+    options = _options(sample_catalogue(), folder / "clock", stay=stay)
     started = f"{len(options.services)} services and {len(options.systems)} department systems"
     notify(both(f"starting Apache Kafka, PostgreSQL, {started} in {folder}", "正在启动"))
     async with Platform(folder, options, notify) as platform:
@@ -122,20 +122,38 @@ async def _demo(
         console.print(_tables(result))
         if output is not None:
             write_json(output, result)
-        _print_next_steps(console, platform, stay, result["first_decided_s"])
         if stay:
-            clock.set(clock.now(), STAY_SPEED)
-            await _print_accounts(console, platform)
-            await asyncio.Event().wait()
+            await _stay(platform, clock, console, notify, result["first_decided_s"])
+        _print_next_steps(console, result["first_decided_s"])
 
 
-def _options(catalogue: Catalogue, clock: Path) -> Options:
+async def _stay(
+    platform: Platform, clock: FileClock, console: Console, notify: Notify, first_decided_s: float | None
+) -> None:
+    """Keep everything running, with a supervisor's day in it, without end."""
+    from onedoor import demo_day  # its libraries are needed here only
+
+    more = list(applications(sample_catalogue(), MORE, seed=8))
+    notify(both("more cases come in, for a supervisor's day", "更多办件陆续进来，准备一个督查工作日"))
+    async with local_client(timeout_s=30) as client:
+
+        async def apply(number: int) -> None:
+            await _post(client, platform.api("intake"), f"day-{number}", more[number % MORE])
+
+        number = await demo_day.lead_to_a_day(clock, apply)
+        accounts = await demo_day.accounts_and_appeal(client, platform, notify)
+        _print_addresses(console, platform, first_decided_s)
+        demo_day.print_accounts(console, platform.front, accounts)
+        await demo_day.go_on(clock, apply, number)
+
+
+def _options(catalogue: Catalogue, clock: Path, *, stay: bool) -> Options:
     """Departments that take about a third of the time they promised, and now and then far too long."""
     days = {item.code: max(0.15, item.limits.committed * 0.3) for item in catalogue.items}
     behaviour = {
         "ONEDOOR_SANDBOX_ITEM_DAYS": json.dumps(days),
         "ONEDOOR_SANDBOX_SPREAD": "0.35",
-        "ONEDOOR_SANDBOX_LATE_SHARE": "0.03",
+        "ONEDOOR_SANDBOX_LATE_SHARE": "0.06" if stay else "0.03",
         "ONEDOOR_SANDBOX_LATE_DAYS": "24",
         "ONEDOOR_SANDBOX_REFUSED_SHARE": "0.03",
         "ONEDOOR_SANDBOX_POLL_S": "0.02",
@@ -167,11 +185,11 @@ async def _arrive(client: httpx2.AsyncClient, intake: str, clock: Clock, progres
         arrivals = zip(_arrivals(progress.wanted), applications(sample_catalogue(), progress.wanted), strict=True)
         for number, (at, application) in enumerate(arrivals):
             await asyncio.sleep(max(0.0, clock.machine_seconds(at)))
-            posts.create_task(_post(client, intake, number, application))
+            posts.create_task(_post(client, intake, f"demo-{number}", application))
 
 
-async def _post(client: httpx2.AsyncClient, intake: str, number: int, application: dict[str, Any]) -> None:
-    headers = {"Idempotency-Key": f"demo-{number}"}
+async def _post(client: httpx2.AsyncClient, intake: str, key: str, application: dict[str, Any]) -> None:
+    headers = {"Idempotency-Key": key}
     answer = await client.post(f"{intake}/cases", json=application, headers=headers)
     if answer.status_code != httpx2.codes.CREATED:
         raise RunFailed(
@@ -271,31 +289,27 @@ def _table(title: str, rows: dict[str, Figures], total: Figures | None) -> Table
     return table
 
 
-def _print_next_steps(console: Console, platform: Platform, stay: bool, first_decided_s: float | None) -> None:
+def _print_first(console: Console, first_decided_s: float | None) -> None:
     console.print(both("Days are working days.", "天数均为工作日。"))
     first = f"The first case was decided {first_decided_s} s after the start."
     console.print(both(first, f"第一件在启动 {first_decided_s} 秒后办结。"))
-    if stay:
-        console.print(both("Everything still runs, until Ctrl-C. Look at", "一切仍在运行，按 Ctrl-C 停止。请查看"))
-        intake, monitor = platform.api("intake"), platform.api("monitor")
-        for address, meaning in (
-            (f"{intake}/catalogue", both("what applicants may apply for", "可申请的事项")),
-            (f"{monitor}/alerts", both("the warnings and cards", "预警和黄牌、红牌")),
-            (f"{monitor}/board?period={YEAR}", both("the figures above", "以上数字")),
-        ):
-            console.print(f"  {address:34} {meaning}", soft_wrap=True)
-        console.print(f"  {platform.folder}/logs", soft_wrap=True)
-        return
+
+
+def _print_next_steps(console: Console, first_decided_s: float | None) -> None:
+    _print_first(console, first_decided_s)
     console.print(both("What to try next:", "接下来可以试试："))
     for command, meaning in NEXT.items():
         console.print(f"  {command:34} {meaning}", markup=False, soft_wrap=True)
 
 
-async def _print_accounts(console: Console, platform: Platform) -> None:
-    from onedoor.demo_accounts import ready_accounts  # its libraries are needed here only
-
-    ready = f"Open {platform.front} and log in by one of these accounts (account, password):"
-    console.print(both(ready, "请打开该地址，用以下账号登录（账号、密码）："), soft_wrap=True)
-    for account in await ready_accounts(platform.issuer_database):
-        line = f"  {account.person_id:8} {account.password:20} {account.name}, {account.role}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+def _print_addresses(console: Console, platform: Platform, first_decided_s: float | None) -> None:
+    _print_first(console, first_decided_s)
+    console.print(both("Everything still runs, until Ctrl-C. Look at", "一切仍在运行，按 Ctrl-C 停止。请查看"))
+    intake, monitor = platform.api("intake"), platform.api("monitor")
+    for address, meaning in (
+        (f"{intake}/catalogue", both("what applicants may apply for", "可申请的事项")),
+        (f"{monitor}/alerts", both("the warnings and cards", "预警和黄牌、红牌")),
+        (f"{monitor}/board?period={YEAR}", both("the figures above, and those of later cases", "以上数字及后续办件")),
+    ):
+        console.print(f"  {address:34} {meaning}", soft_wrap=True)
+    console.print(f"  {platform.folder}/logs", soft_wrap=True)

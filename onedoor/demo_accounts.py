@@ -1,4 +1,4 @@
-"""Accounts of the demo that are ready to log in: a clerk, a head of a department, a supervisor."""
+"""Accounts of the demo that are ready to log in, one for each role with pages."""
 
 import secrets
 from typing import NamedTuple
@@ -14,6 +14,17 @@ from services.identity.store.record import Entry
 from services.runtime.clock import machine_now
 
 
+class Head(NamedTuple):
+    """A person, and the department of which this person is the head in the directory that comes with onedoor."""
+
+    person: str
+    department: str
+
+
+APPELLANT = Head("sun", "Commerce (市场监管局)")
+"""The head who appeals against a card."""
+
+
 class Account(NamedTuple):
     """An account with its password, which is drawn for each run of the demo."""
 
@@ -27,6 +38,8 @@ _PEOPLE = (
     ("zhao", "赵敏", both("clerk", "窗口人员")),
     ("sun", "孙静", both("head of a department", "部门负责人")),
     ("zhou", "周宁", both("supervisor", "监督人员")),
+    ("feng", "冯远", both("manager of the centre", "中心管理人员")),
+    ("chu", "褚言", both("operator", "运行维护人员")),
 )
 """People of the directory that comes with onedoor."""
 
