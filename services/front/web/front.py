@@ -210,10 +210,15 @@ class Front:
             await answer(visit.scope, receive, send)
 
     async def _without_session(
-        self, visit: Visit, route: Route, receive: Receive, send: Send, reason: str = "no session"
+        self, visit: Visit, route: Route, receive: Receive, send: Send, ended: str | None = None
     ) -> None:
-        """A page leads to the login; a form is kept; a program or script gets a problem."""
-        await self._refusals.note(visit, Outcome.NOT_LOGGED_IN, reason)
+        """A page leads to the login; a form is kept; a program or script gets a problem.
+
+        ``ended``: why the session has ended that the browser names. Whoever comes without one is not on record: every
+        login begins so, and strangers could fill the database.
+        """
+        if ended is not None:
+            await self._refusals.note(visit, Outcome.NOT_LOGGED_IN, ended)
         way_back = visit.path + (f"?{visit.query}" if visit.query else "")
         if route.kind == "api" or visit.is_scripted:
             answer = self._answers.refusal(

@@ -15,12 +15,13 @@ from services.departments.sdk.corrections import correct_reply
 from services.files import limited_content
 from services.operator.databases import Unreachable, WrongChoice, chosen, on, on_service
 from services.operator.dead_letters.text import detail, table
-from services.operator.login.actor import calling
+from services.operator.login.actor import calling, put_on_record
 from services.operator.options import DatabaseOptions
 from services.operator.output import end, file_errors, print_remark, print_result, wrong_option
 from services.runtime.dead_letters import settling
 from services.runtime.dead_letters.corrections import Correction, NotCorrectable, parse_edit
 from services.runtime.dead_letters.settling import ABSENT, Settled, Settler, Wanted
+from services.runtime.security.access_record import Outcome
 from services.runtime.store import dead_letters
 from services.runtime.store.dead_letters import ParkedLetter
 
@@ -65,11 +66,16 @@ def list_letters(
 
 
 def show_letter(number: int, service: str | None, options: DatabaseOptions, *, raw: bool) -> None:
-    """Print everything about one letter: its content with what may be personal data masked, or as it is."""
+    """Print everything about one letter: its content with what may be personal data masked, or as it is.
+
+    Who sees it as it is needs the right to, and is on record before it is printed.
+    """
+    caller = calling(options, service, Act.READ_DEAD_LETTER) if raw else None
     found = on_service(service, options, lambda engine: dead_letters.letters(engine, status=None, number=number))
     if not found:
         raise end(_about(number, ABSENT))
-    if raw:
+    if caller is not None:
+        put_on_record(service, options, caller.entry(Outcome.GIVEN, case_id=found[0].case_id or None, number=number))
         print_remark(
             "This may contain personal data: do not copy it anywhere.", "以下可能含有个人信息：请勿复制到他处。"
         )

@@ -48,14 +48,18 @@ def list_(
 def show(
     number: Annotated[int, typer.Argument(min=1, help="Number of the letter.")],
     service: Service = None,
+    issuer: Issuer = "",
     database: Database = "",
     folder: Folder = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Show the content as it is, personal data included.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Show the content as it is, personal data included. Needs a login; is on record."),
+    ] = False,
 ) -> None:
     """Show one letter with its reason, origin, key and value. What may be personal data is masked."""
     from services.operator.dead_letters.actions import show_letter
 
-    show_letter(number, service, DatabaseOptions(database, folder), raw=raw)
+    show_letter(number, service, DatabaseOptions(database, folder, issuer), raw=raw)
 
 
 @app.command()

@@ -108,8 +108,13 @@ def calling(options: DatabaseOptions, service: str | None, act: Act) -> Caller:
     try:
         return asyncio.run(_permitted(issuer, token, posts, act))
     except _Refused as refused:
-        on_service(service, options, partial(_record, refused.entry))
+        put_on_record(service, options, refused.entry)
         raise refused.end from None
+
+
+def put_on_record(service: str | None, options: DatabaseOptions, entry: AccessEntry) -> None:
+    """Write an entry to the record of access of a service."""
+    on_service(service, options, partial(_record, entry))
 
 
 class _Refused(Exception):

@@ -191,6 +191,34 @@ async def test_an_enrolment_takes_two_managers_and_ends_what_let_the_person_in_b
     assert [(one.by, one.asked_by, one.person_id) for one in given] == [("qian", "zheng", "wang-fang")]
 
 
+async def test_a_manager_unlocks_ends_logins_and_withdraws_an_enrolment(
+    running: Issuing, monitor: Monitor, browser: Browser, pages: Program
+) -> None:
+    await monitor.publish(running, *MANAGERS, CLERK)
+    manager, second = Person(running, "zheng"), Person(running, "qian")
+
+    async def do(act: str) -> int:
+        return (await manager.call("POST", f"/people/wang-fang/{act}", reason="asked at the window"))[0]
+
+    tokens = await pages.tokens()
+    assert await do("end-sessions") == 204
+    assert content(await pages.refresh(tokens["refresh_token"]))["error"] == "invalid_grant"
+    async with Browser(running.url) as guessing:
+        for _ in range(8):
+            await guessing.log_in("wang-fang", "a wrong password")
+        assert (await manager.call("GET", "/people?text=wang"))[1]["people"][0]["state"] == "locked"
+        assert await do("unlock") == 204
+        assert (await guessing.log_in("wang-fang", PASSWORD)).status == 303
+    await manager.call("POST", "/people/wang-fang/enrolment", reason="lost")
+    code = (await second.call("POST", "/people/wang-fang/enrolment", reason="seen"))[1]["code"]
+    assert await do("withdraw-enrolment") == 204
+    page = await browser.get("/enrol")
+    words = "blue kettle under the stairs"
+    assert (await browser.submit(page, "/enrol", code=code, password=words, repeat=words)).status == 403
+    assert await do("dance") in (404, 422)
+    assert {one.by for one in await running.recorded() if one.reason == "asked at the window"} == {"zheng"}
+
+
 async def test_an_auditor_reads_the_logins_and_nobody_else_does(running: Issuing, monitor: Monitor) -> None:
     await monitor.publish(running, *MANAGERS, CLERK, AUDITOR)
     async with Browser(running.url) as guessing:

@@ -166,6 +166,24 @@ def test_show_raw_prints_json_indented_and_warns_of_personal_data(database: str)
     assert '  "specversion": "1.0"' in result.stdout and "挂号" in result.stdout
 
 
+def test_show_raw_needs_the_right_and_is_on_record(database: str) -> None:
+    refused = onedoor("show", "1", "--raw", person="wang")
+    assert refused.exit_code == 1 and "挂号" not in refused.output
+    onedoor("show", "1", "--raw")
+    onedoor("show", "1")
+
+    async def read(connection: AsyncConnection) -> list[tuple[str, ...]]:
+        rows = await connection.execute(
+            text("SELECT act, outcome, person, case_id, filter FROM access_record ORDER BY 3")
+        )
+        return [tuple(row) for row in rows]
+
+    assert in_database(database, read) == [
+        ("letter.read", "given", "li", case(1), '{"number": "1"}'),
+        ("letter.read", "no-right", "wang", None, None),
+    ]
+
+
 def test_show_prints_bytes_that_no_terminal_executes(database: str) -> None:
     result = onedoor("show", "3", "--raw")
     assert "00000000  ff fe 1b 5b 33 31 6d 72 65 64" in result.stdout
