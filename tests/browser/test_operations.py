@@ -207,13 +207,13 @@ async def test_programs_read_and_settle_the_same(at_night: MonitorAtWork) -> Non
         assert refused.status_code == 409 and "corrected already" in refused.json()["detail"]
         wrong = await operator.post("/dead-letters/2/correction", json={"fields": {"data.none.x": 1}, "reason": "x"})
         assert wrong.status_code == 409 and "data.none.x" in wrong.json()["detail"]
-        settled = await operator.post("/dead-letters/replay", json={"numbers": [1, 2, 9], "reason": "x"})
+        settled = await operator.post("/dead-letter-replays", json={"numbers": [1, 2, 9], "reason": "x"})
         assert settled.json()["settled"] == [2]
         assert [one["number"] for one in settled.json()["refused"]] == [9, 1]
-        assert (await operator.post("/dead-letters/drop", json={"reason": "x"})).status_code == 422
+        assert (await operator.post("/dead-letter-drops", json={"reason": "x"})).status_code == 422
         assert (await operator.get("/dead-letters/9")).status_code == 404
         assert (await operator.post("/topics/onedoor.cases/resume")).status_code == 404
     old = ISSUER.header(OPERATOR, auth_time=0)
     async with httpx2.AsyncClient(base_url=f"{at_night.address}/api/monitor", headers=old) as tired:
-        late = await tired.post("/dead-letters/drop", json={"numbers": [2], "reason": "x"})
+        late = await tired.post("/dead-letter-drops", json={"numbers": [2], "reason": "x"})
         assert late.status_code == 401 and "max_age" in late.headers["www-authenticate"]

@@ -33,8 +33,8 @@ COMMON = {
     "/topics/{topic}/resume",
     "/dead-letters",
     "/dead-letters/{number}",
-    "/dead-letters/replay",
-    "/dead-letters/drop",
+    "/dead-letter-replays",
+    "/dead-letter-drops",
     "/dead-letters/{number}/correction",
 }
 """What every service has."""

@@ -20,7 +20,7 @@ from services.runtime.dead_letters.corrections import Correction, NotCorrectable
 from services.runtime.dead_letters.settling import Settled, Settler, Wanted
 from services.runtime.http.bodies.json_route import json_router
 from services.runtime.http.bodies.typed_text import TypedCaseNumber
-from services.runtime.http.operating.openapi import refusals
+from services.runtime.http.operating.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import Problem, not_found
 from services.runtime.security.access import Permit
 from services.runtime.security.access_record import count_rows, note_query
@@ -182,17 +182,17 @@ def routes(host: ServiceHost[Any], service: Service[Any]) -> APIRouter:
         view = LetterView.model_validate(found)
         return ReadLetter(**view.model_dump(), key=key, value=value, masked=not raw)
 
-    @router.post("/dead-letters/replay")
+    @router.post("/dead-letter-replays", responses=refusals(400, *OVERLOAD))
     async def replay(request: SettleRequest, permit: Annotated[Permit, settles]) -> SettledView:
         """Publish letters on their topics again, in order."""
         return await _settle(settling.replay, request, permit)
 
-    @router.post("/dead-letters/drop")
+    @router.post("/dead-letter-drops", responses=refusals(400, *OVERLOAD))
     async def drop(request: SettleRequest, permit: Annotated[Permit, settles]) -> SettledView:
         """Drop letters. They remain on record until their retention ends, and cannot be replayed."""
         return await _settle(settling.drop, request, permit)
 
-    @router.post("/dead-letters/{number}/correction", responses=refusals(404, 409))
+    @router.post("/dead-letters/{number}/correction", responses=refusals(400, 404, 409, *OVERLOAD))
     async def correct(number: Number, request: CorrectRequest, permit: Annotated[Permit, settles]) -> CorrectedView:
         """Publish a corrected record in place of a letter, so that its case goes on."""
         await read_letter(host.database, number)

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from contracts.rights.table import Act
 from contracts.values import Model
+from services.runtime.http.bodies.json_route import json_router
+from services.runtime.http.operating.openapi import OVERLOAD, refusals
 from services.runtime.http.problems import not_found
 from services.runtime.security.access import Access
 from services.runtime.topic_reader import Pause, TopicReader
@@ -23,14 +25,16 @@ class TopicView(Model):
 
 def routes(reader: TopicReader, access: Access) -> APIRouter:
     """The endpoints. Each process of a service pauses and resumes topics by itself."""
-    router = APIRouter()
+    router = json_router(tags=["topics"], responses=refusals(401, 403, 422, 503))
 
     @router.get("/topics", dependencies=[access.may(Act.READ_STATE)])
     async def topics() -> list[TopicView]:
         """The topics that this process reads, and those that it has paused by itself."""
         return [_view(topic, reader.paused.get(topic)) for topic in reader.topics]
 
-    @router.post("/topics/{topic}/resume", dependencies=[access.may(Act.RESUME_TOPIC)])
+    @router.post(
+        "/topics/{topic}/resume", dependencies=[access.may(Act.RESUME_TOPIC)], responses=refusals(404, 409, *OVERLOAD)
+    )
     async def resume(topic: str) -> TopicView:
         """Read a paused topic on. A record that cannot be read is passed over; a dead letter says where it was."""
         if not await reader.resume(topic):
