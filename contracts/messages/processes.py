@@ -1,4 +1,4 @@
-"""What each process reports about itself, for operators: it is no case, and the newest report of a process counts."""
+"""The report of each process about itself, for operators: it is no case, and the newest report of a process counts."""
 
 from typing import Annotated, ClassVar
 
@@ -64,7 +64,7 @@ class Journal(Value):
 
 
 class Stored(Value):
-    """What the database of a service has. All replicas of a service report the same."""
+    """The state of a service's database. All replicas of a service report the same."""
 
     unpublished: Count
     """Batches with messages that Kafka has not acknowledged."""
@@ -105,7 +105,7 @@ class ProcessReported(Report):
     faults: tuple[Reason, ...] = ()
     """Why it cannot do its work."""
     impairments: tuple[Reason, ...] = ()
-    """What stands still while it does the rest."""
+    """Its parts that stand still while it does the rest."""
     lag: Count | None = None
     """Records of Kafka that it has not read yet; None while that is not known."""
     paused: tuple[PausedTopic, ...] = ()

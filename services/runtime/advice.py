@@ -1,4 +1,4 @@
-"""What operators do while a job of the runtime fails again and again."""
+"""Advice for operators while a job of the runtime fails again and again."""
 
 from contracts.bilingual import Bilingual
 

@@ -32,7 +32,7 @@ log = telemetry.logger(__name__)
 
 
 class OwnState(Generic[S]):
-    """What this process knows of itself. ``calls``: its external calls, None before they begin, and without any."""
+    """The knowledge of a process about itself. ``calls``: its external calls; None before they begin."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class OwnState(Generic[S]):
         return faults + await database_faults(self._database, self._service.migrations)
 
     def impairments(self) -> list[Bilingual]:
-        """What this replica cannot do at present, while it does the rest: paused topics, and work that fails again and
+        """The parts of its work that this replica cannot do at present: paused topics, and work that fails again and
         again."""
         calls = self._calls()
         held = []

@@ -187,7 +187,7 @@ class ServiceProcess(Generic[S]):
         return await self.state.report()
 
     def impairments(self) -> list[Bilingual]:
-        """What this replica cannot do at present, while it does the rest."""
+        """The parts of its work that this replica cannot do at present."""
         return self.state.impairments()
 
     async def __aenter__(self) -> "ServiceProcess[S]":

@@ -72,7 +72,7 @@ async def on_a_telephone(page: Page, name: str) -> None:
 
 
 async def on_paper(page: Page, name: str) -> None:
-    """What cannot be pressed on paper is not on it, and nothing is cut off."""
+    """Paper has nothing that cannot be pressed on it, and nothing is cut off."""
     await page.emulate_media(**(NORMAL | {"media": "print"}))
     across = await page.evaluate("document.body.classList.contains('on-board')")
     await page.set_viewport_size(PAPER_ACROSS if across else PAPER)

@@ -79,7 +79,7 @@ NO_NUMBER = {
     *("mean_days", "mean_days_committed", "points"),  # to two decimals, and those have a plural
     *("service", "since", "step", "time", "title", "value", "when"),
 }
-"""What is filled into texts and is no number. A new name that a plural follows is taken for one."""
+"""The names of values in texts that are no numbers. A new name that a plural follows is taken for one."""
 
 _AFTER_NUMBER = re.compile(r"(?:%\((\w+)\)s|\{(\w+)\})((?: [a-z]+){1,3})")
 

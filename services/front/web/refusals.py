@@ -1,4 +1,4 @@
-"""What the front refuses is on record, without anything that somebody has typed."""
+"""The record of the front's refusals, without anything that somebody has typed."""
 
 import json
 from collections.abc import Callable

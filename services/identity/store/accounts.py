@@ -1,4 +1,4 @@
-"""What is done to accounts, by the directory or by people: each act with all that it ends, and on record."""
+"""Acts on accounts, by the directory or by people: each with all that it ends, and on record."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -26,7 +26,7 @@ class By(NamedTuple):
 
 
 class Enrolment(NamedTuple):
-    """What has become of an enrolment: its code, or None while it waits for a second person."""
+    """The result of asking for an enrolment: its code, or None while it waits for a second person."""
 
     code: str | None
     asked_by: Actor | None = None
@@ -37,7 +37,7 @@ class NoAccount(Exception):
 
 
 class OwnAccount(Exception):
-    """Nobody disables their own account, so that one person is left who can enable it."""
+    """People do not disable their own account, so that one person is left who can enable it."""
 
 
 def follow(connection: Connection, listed: frozenset[str], now: datetime) -> None:

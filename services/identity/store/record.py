@@ -110,7 +110,7 @@ ABOUT = (
 
 
 def about(connection: Connection, person_id: str, limit: int) -> list[Happened]:
-    """What was done in an account or to it, the newest first."""
+    """The entries about an account: of acts in it and on it, the newest first."""
     rows = connection.execute(
         text(
             "SELECT at, act, outcome, address, CASE WHEN filter IS NOT NULL THEN person END, on_behalf_of, purpose,"

@@ -35,7 +35,7 @@ class Issuer:
     passwords: Passwords
     now: Callable[[], datetime]
     access: Access
-    """Who may do what here, where the issuer follows the directory."""
+    """The rights at the issuer, where it follows the directory."""
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Do this work in one transaction. The work may call libraries that are synchronous."""

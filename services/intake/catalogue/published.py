@@ -13,7 +13,7 @@ from services.runtime.service import Published
 
 
 def published() -> Sequence[Published]:
-    """What intake publishes for all services. The catalogue is the one with which the process starts."""
+    """The names that intake publishes for all services, of the catalogue with which the process starts."""
     names = names_of(catalogue_in_use(configuration.read(IntakeSettings).catalogue))
 
     async def names_in_force(connection: AsyncConnection) -> NamesPublished:

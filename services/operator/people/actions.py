@@ -137,7 +137,7 @@ def _caller(options: DatabaseOptions) -> Caller:
 
 
 def _done(options: DatabaseOptions, work: Callable[[Connection], T], person_id: str, en: str, zh: str) -> T:
-    """What the work returns. Raises `typer.Exit` where there is no such account."""
+    """Do the work, and return its result. Raises `typer.Exit` where there is no such account."""
     try:
         return _on_identity(options, work)
     except NoAccount:

@@ -1,4 +1,4 @@
-"""What ``onedoor wall`` does in the database of the front."""
+"""The acts of ``onedoor wall`` in the database of the front."""
 
 import secrets
 from collections.abc import Awaitable, Callable

@@ -34,7 +34,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What an operator corrects. ``content`` replaces that of the letter, before the edits."""
+    """A correction by an operator. ``content`` replaces that of the letter, before the edits."""
 
     edits: Sequence[Edit]
     content: bytes | None

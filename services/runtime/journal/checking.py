@@ -18,7 +18,7 @@ _ONE_AT_A_TIME = asyncio.Lock()
 
 @dataclass(frozen=True, slots=True)
 class CheckedDay:
-    """What the check of a day has found.
+    """The findings of the check of a day.
 
     ``faults``: sentences in English and Chinese; none where the day is as it was written. ``obstacle``: why it could
     not be checked. ``root``: the hash of its root in hexadecimal digits; None while the day is not over.

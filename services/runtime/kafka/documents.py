@@ -67,7 +67,7 @@ log = telemetry.logger(__name__)
 
 
 class Unauthentic(InvalidRecord):
-    """Nobody who has the key of the installation has written this record now."""
+    """The record was not written now by somebody who has the key of the installation."""
 
 
 def signature(key: SecretStr, kind: bytes, value: bytes) -> bytes:

@@ -72,7 +72,7 @@ class Permit:
     is_fresh: bool = False
     """Whether the person has logged in within `FRESH`."""
     name: str | None = None
-    """What the token calls the person."""
+    """The name of the person by the token."""
 
     @cached_property
     def scope(self) -> Scope:

@@ -1,4 +1,4 @@
-"""What a service's database has, for the report of a process: one statement, at times two, and no row is locked."""
+"""The state of a service's database, for the report of a process: one statement, at times two, and no row is locked."""
 
 import shutil
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the front refuses is on record in its own database, in a signed chain, and has nothing that somebody typed."""
+"""The front has its refusals on record in its own database, in a signed chain, without anything that was typed."""
 
 import asyncio
 from datetime import timedelta

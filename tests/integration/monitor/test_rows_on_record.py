@@ -15,7 +15,7 @@ from tests.support.monitor_process import MonitorProcess, begun, number
 from tests.support.staff import STAFF
 
 NEEDED = {"/board/cases": {"figure": "open"}}
-"""What some lists need besides."""
+"""Further parameters that some lists need."""
 
 NO_LIST = {"/due/counts", "/overdue/counts", "/commitments/{case_id}/explanation"}
 """Groups with numbers, and an explanation whose limit is that of a commitment: they show no row."""

@@ -1,4 +1,4 @@
-"""Who has an account by the directory, how an account stands, and who gets the code of an enrolment."""
+"""Accounts: who has one by the directory, how it stands, and who gets the code of an enrolment."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -37,7 +37,7 @@ COMMON = {
     "/dead-letter-drops",
     "/dead-letters/{number}/correction",
 }
-"""What every service has."""
+"""The endpoints that every service has."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What operators have to see to, of what processes report: the first thing first, and nothing that Kafka hides."""
+"""The judgement of what processes report: the first thing first, and nothing that Kafka hides."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What happened in an account, in words."""
+"""The history of an account, in words."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime

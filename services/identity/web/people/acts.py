@@ -1,4 +1,4 @@
-"""What may be done to accounts, with the right to manage people: for API and pages alike."""
+"""Acts on accounts with the right to manage people: for API and pages alike."""
 
 import secrets
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from services.runtime.http.problems import Problem, not_found
 
 @unique
 class AccountAct(StrEnum):
-    """What is done to an account beside its enrolment."""
+    """An act on an account beside its enrolment."""
 
     DISABLE = "disable"
     ENABLE = "enable"

@@ -93,7 +93,7 @@ def routes(issuer: Issuer) -> APIRouter:
 
     @router.get("/people", dependencies=[issuer.access.may(Act.MANAGE_PEOPLE)])
     async def people(wanted: Annotated[PeopleQuery, Query()]) -> AccountPage:
-        """Who has an account, and how it stands."""
+        """The accounts, and how each stands."""
         chosen = Wanted(wanted.text, wanted.state, wanted.waiting, wanted.after)
         found = await acts.listed(issuer, chosen, wanted.limit + 1)
         shown = found[: wanted.limit]

@@ -44,7 +44,7 @@ class Ranking(NamedTuple):
 
 
 class Bulletin(NamedTuple):
-    """What a bulletin says. ``total``: all work together."""
+    """The content of a bulletin. ``total``: all work together."""
 
     total: Row
     rankings: tuple[Ranking, ...]

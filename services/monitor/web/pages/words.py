@@ -89,7 +89,7 @@ class Words:
         return self.names.matter(code, self.language)
 
     def item_field(self, code: str | None) -> str:
-        """What the field of an item has: its name, or its code where the name would not lead back to it."""
+        """The text in the field of an item: its name, or its code where the name would not lead back to it."""
         name = self.matter(code) if code is not None else ""
         return name if code is None or self.names.code_of(name) == code else code
 
@@ -111,7 +111,7 @@ class Words:
                 return value
 
     def commitment(self, key: CommitmentKey, matter: str) -> str:
-        """What a commitment is for: the whole case, or a step of a case about this matter."""
+        """The subject of a commitment: the whole case, or a step of a case about this matter."""
         if (step := self.names.step(key, matter, self.language)) is not None:
             return step
         name = self._(COMMITMENTS[kind_of(key)])

@@ -1,4 +1,4 @@
-"""What operators have to see to, of all that processes report: is everything in order, and if not, what to do. Pure."""
+"""The judgement of all that processes report: is everything in order, and if not, what has to be done. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -100,7 +100,7 @@ class ServiceState(NamedTuple):
 
     @property
     def stored(self) -> Stored | None:
-        """What its database has, by the latest report that knows it."""
+        """The state of its database, by the latest report that knows it."""
         known = [one for one in self.processes if one.report.stored is not None]
         return max(known, key=lambda one: one.at).report.stored if known else None
 
@@ -171,7 +171,7 @@ def condition_of(report: ProcessReported) -> Condition:
 
 
 def troubles_of(report: ProcessReported, now: datetime) -> tuple[Trouble, ...]:
-    """What a process alone has to see to, by a report of now."""
+    """The judgement of one process alone, by a report of now."""
     found = [*_of_process(ProcessState(report, now, condition_of(report)))]
     found += _of_database(report.service, report.stored, now)
     return tuple(sorted(found, key=lambda one: one.kind))

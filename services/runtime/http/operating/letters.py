@@ -134,7 +134,7 @@ class Refusal(Model):
 
 
 class SettledView(Model):
-    """What has become of the letters."""
+    """The result for each letter."""
 
     settled: list[int]
     refused: list[Refusal]

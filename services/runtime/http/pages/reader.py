@@ -31,7 +31,7 @@ class Host(Protocol):
 
     @property
     def access(self) -> Access:
-        """Who may do what there."""
+        """The rights there."""
 
 
 def reader_may(host: Host, act: Act) -> Any:

@@ -34,7 +34,7 @@ PEERS = (
 
 
 def group(closed: int, on_time: int | None = None, before: tuple[int, int] = (0, 0)) -> Group:
-    """What is counted of a region or department. ``before``: closed and on time in the month before."""
+    """The counts of a region or department. ``before``: closed and on time in the month before."""
     now = Counts(received=closed, closed=closed, on_time=closed if on_time is None else on_time)
     return Group(now, Counts(closed=before[0], on_time=before[1]))
 

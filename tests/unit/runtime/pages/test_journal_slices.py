@@ -1,4 +1,4 @@
-"""Which entries of which blocks a page of the journal shows: each entry is on exactly one page, in order."""
+"""The entries on the pages of the journal: each entry is on exactly one page, in order."""
 
 from typing import Any, NamedTuple
 

@@ -76,7 +76,7 @@ def routes(issuer: Issuer) -> APIRouter:
 
     @router.get(PEOPLE)
     async def people(request: Request, reader: Annotated[Reader, managers]) -> Response:
-        """Who has an account, and how it stands."""
+        """The accounts, and how each stands."""
         try:
             query = PeopleQuery.model_validate(dict(request.query_params))
         except ValidationError:

@@ -1,4 +1,4 @@
-"""What a bulletin says, in one language: sentences and tables, for its page and for its document alike."""
+"""The text of a bulletin in one language: sentences and tables, for its page and for its document alike."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -133,7 +133,7 @@ class Paper:
 
     @cached_property
     def remarks(self) -> list[str]:
-        """What makes the numbers preliminary."""
+        """The reasons why the numbers are preliminary."""
         found = []
         if not self.loaded.is_over:
             found.append(self._(N_("The month is not over: these numbers are preliminary.")))
@@ -156,7 +156,7 @@ class Paper:
 
     @cached_property
     def detail(self) -> str:
-        """Who is last, and who has improved most."""
+        """The last one, and the one that has improved most."""
         parts = []
         if self._found.worst:
             row = self._found.worst[0]

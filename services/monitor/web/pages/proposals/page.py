@@ -40,7 +40,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
 
     @router.get(PATH)
     async def waiting(request: Request, reader: Annotated[Reader, reader_may(host, Act.READ_RULES)]) -> Response:
-        """What waits for a second person, and the versions that came into force last."""
+        """The proposals that wait for a second person, and the versions that came into force last."""
         shown = await makes(request)
         parts = []
         async with host.database.connect() as connection:
@@ -95,7 +95,7 @@ def _add_document(
 
     @router.get(path)
     async def proposal(number: Number, request: Request, reader: Annotated[Reader, reads]) -> Response:
-        """What a proposal changes."""
+        """The page of a proposal, with its changes."""
         return await show(request, reader, number)
 
     @router.post(f"{path}/approval")

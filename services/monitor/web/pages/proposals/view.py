@@ -1,4 +1,4 @@
-"""What the pages of proposals show."""
+"""The content of the pages of proposals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,7 +149,7 @@ class ProposalView:
 
     @cached_property
     def title(self) -> str:
-        """What is changed."""
+        """The name of the changed document."""
         return self.shown.words._(self.changed.text)
 
     @property

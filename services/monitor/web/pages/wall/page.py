@@ -28,7 +28,7 @@ from services.runtime.http.pages.rendering import Pages
 from services.runtime.service import ServiceHost
 
 WHOLE_CASES = BoardFilter(kind=Kind.CASE)
-"""What the numbers count: whole cases, in the present month."""
+"""The kind of commitment that is counted: whole cases, in the present month."""
 
 
 class WallQuery(Model):

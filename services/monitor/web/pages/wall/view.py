@@ -1,4 +1,4 @@
-"""What the wall display shows, in one language: five numbers, and one of three tables of at most five rows."""
+"""The content of the wall display in one language: five numbers, and one of three tables of at most five rows."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -39,7 +39,7 @@ class View(StrEnum):
 
     @property
     def by(self) -> GroupBy:
-        """What its rows are."""
+        """The kind of its rows."""
         return GroupBy.REGION if self is View.REGIONS else GroupBy.OWNER
 
     @property
@@ -161,7 +161,7 @@ class WallView:
 
     @cached_property
     def nothing(self) -> str:
-        """What stands in place of the table without rows."""
+        """The sentence in place of a table without rows."""
         if self.view is View.RATES:
             return self._(N_("Everything that was closed this month was closed on time."))
         return self._(N_("Nothing is overdue."))
@@ -181,7 +181,7 @@ class WallView:
 
     @cached_property
     def place_in_turn(self) -> str:
-        """Which of the views this is."""
+        """The place of this view among all."""
         views = list(View)
         return self._(N_("Screen %(number)s of %(of)s"), number=views.index(self.view) + 1, of=len(views))
 

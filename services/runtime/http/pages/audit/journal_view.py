@@ -1,4 +1,4 @@
-"""What the pages of a journal show: its chains, the blocks of a day, and the decisions in them."""
+"""The content of the pages of a journal: its chains, the blocks of a day, and the decisions in them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

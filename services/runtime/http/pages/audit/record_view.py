@@ -1,4 +1,4 @@
-"""What the page of the record of access shows."""
+"""The content of the page of the record of access."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the pages of the record and of the journal share: services, days, moments and addresses."""
+"""The parts that the pages of the record and of the journal share: services, days, moments and addresses."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -37,7 +37,7 @@ def all_services(systems: Sequence[str]) -> tuple[str, ...]:
 
 
 def service_name(service: str, texts: NullTranslations) -> str:
-    """What a service is called: its name on pages, with the one that commands and settings have."""
+    """The name of a service on pages, with the one that commands and settings have."""
     name: str = texts.gettext(_NAMES[service]) if service in _NAMES else service
     return name if name.lower() == service else f"{name} {service}"
 

@@ -46,7 +46,7 @@ class CorrectForm(SettleForm):
 
 @dataclass(frozen=True)
 class Typed:
-    """What stands in the forms of the page: which one was sent, what was typed, and what is wrong with it."""
+    """The state of the forms of the page: which one was sent, what was typed, and what is wrong with it."""
 
     fields: Mapping[str, str]
     problems: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What the forms share by which letters are settled: their acts, and the fresh login that they need."""
+"""The common part of the forms by which letters are settled: their acts, and the fresh login that they need."""
 
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from services.runtime.http.pages.rendering import Pages
 from services.runtime.security.access import FRESH
 
 ACTS = ("replay", "drop")
-"""What can be done about several letters at once."""
+"""The acts on several letters at once."""
 
 CONFIRM = "/session/confirm"
 """Where the front has a person prove anew who it is."""

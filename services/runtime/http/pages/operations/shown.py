@@ -30,7 +30,7 @@ _UNIT = 1000
 
 
 class Shown:
-    """What pages show, in one language, as of ``now`` by the clock of the machine."""
+    """The content of pages in one language, as of ``now`` by the clock of the machine."""
 
     def __init__(self, language: Language, texts: NullTranslations, now: datetime) -> None:
         self.language = language
