@@ -42,7 +42,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
             wanted = RecordPageQuery.model_validate(typed)
         except ValidationError as error:
             faults = field_faults(error, {name: texts.gettext(text) for name, text in LABELS.items()}, language)
-            return pages.render(request, "shared/audit/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
         note_query(wanted)
         async with host.database.connect() as connection:
             rows = await access_record.newest(connection, wanted.filter, FOUND)

@@ -178,7 +178,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
         except ValidationError as error:
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
-            return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
         note_query(wanted)
         filters, now, words = wanted.of_list(), host.clock.now(), Words(language, texts, names())
         after = {"after": wanted.after} if wanted.after is not None else {}

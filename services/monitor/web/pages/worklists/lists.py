@@ -59,7 +59,7 @@ def add(
         except ValidationError as error:
             labels = {name: texts.gettext(label) for name, label in LABELS.items()}
             faults = field_faults(error, labels, language)
-            return pages.render(request, "list_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
         note_query(wanted)
         view = await load(reader, Words(language, texts, names()), wanted, typed)
         return pages.render(request, "worklist.html", list=view, printed=view.printed)

@@ -55,7 +55,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[Any], service: str) -
             wanted = JournalQuery.model_validate(typed)
         except ValidationError as error:
             faults = field_faults(error, {name: texts.gettext(text) for name, text in LABELS.items()}, language)
-            return pages.render(request, "shared/audit/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
         note_query(wanted)
         if wanted.region is not None:
             return await day(request, wanted, wanted.region)
