@@ -38,7 +38,7 @@ async def test_people_of_the_demo_and_programs_of_the_site_log_in_at_one_address
             supervisor.keep(process)
         await supervisor.all_ready(60)
         accounts = await ready_accounts(wiring.addresses().issuer_database)
-        assert len(accounts) == 3
+        assert len(accounts) == 5
         async with Browser(wiring.front_address) as browser:
             for account in accounts:
                 browser.cookies.clear()

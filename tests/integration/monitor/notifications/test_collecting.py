@@ -99,7 +99,7 @@ async def test_an_alert_escalates_by_working_hours_until_it_is_acknowledged(jobs
     await jobs.notify()
     assert await jobs.entries() == {("wang", "rung", 0): 1, ("smith", "rung", 1): 1}
     digest = json.loads(jobs.hooks.received[0][1])["data"]
-    assert digest["subject"] == "onedoor: 1 yellow card" and "escalated 1 times" in digest["text"]
+    assert digest["subject"] == "onedoor: 1 yellow card" and "escalated once" in digest["text"]
 
     await jobs.publish(
         (1, AlertAcknowledged(commitment="case", rung=Rung.YELLOW, by="smith", reason="on it", acknowledged_at=monday))
