@@ -103,11 +103,19 @@ def kept_port(file: Path) -> int:
 
 
 def free_port() -> int:
-    """A free port below those of outgoing connections, which could take it while the server restarts."""
+    """A free port below those of outgoing connections, which could take it while the server restarts.
+
+    A port that this process was given before is not free, although no server may listen there yet.
+    """
     last = _first_ephemeral_port() - 1
-    while not is_free(port := random.randint(10_000, last)):
+    while (port := random.randint(10_000, last)) in _GIVEN or not is_free(port):
         pass
+    _GIVEN.add(port)
     return port
+
+
+_GIVEN: set[int] = set()
+"""The ports that this process was given."""
 
 
 def is_free(port: int) -> bool:
