@@ -98,7 +98,7 @@ async def accounts_and_appeal(client: httpx2.AsyncClient, platform: Platform, no
 
 async def _appeal(client: httpx2.AsyncClient, front: str, account: Account) -> bool:
     """Appeal against a card of the department, as its head does in a browser. Returns whether there is one."""
-    session = _Session(client, front)
+    session = Session(client, front)
     await session.log_in(account)
     wanted = {"owner": APPELLANT.department, "state": "standing"}
     listed = await session.request("GET", "/api/monitor/alerts", params=wanted)
@@ -119,7 +119,7 @@ def print_accounts(console: Console, front: str, accounts: Sequence[Account]) ->
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-class _Session:
+class Session:
     """The session of a person, as a browser keeps it. Browsers send cookies that need TLS to this machine without TLS
     too, and clients do not."""
 
