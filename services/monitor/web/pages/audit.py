@@ -12,7 +12,6 @@ from services.runtime.clock import machine_now
 from services.runtime.http.pages.audit.journal import chains_of, needs_two
 from services.runtime.http.pages.audit.record_view import LABELS, RecordPageQuery, RecordView
 from services.runtime.http.pages.audit.shown import service_name
-from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
@@ -41,8 +40,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase]) -> No
         try:
             wanted = RecordPageQuery.model_validate(typed)
         except ValidationError as error:
-            faults = field_faults(error, {name: texts.gettext(text) for name, text in LABELS.items()}, language)
-            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.wrong_query(request, error, typed, LABELS)
         note_query(wanted)
         async with host.database.connect() as connection:
             rows = await access_record.newest(connection, wanted.filter, FOUND)

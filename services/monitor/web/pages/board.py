@@ -22,7 +22,6 @@ from services.monitor.web.pages.board_query import BoardPage
 from services.monitor.web.pages.board_view import BoardView
 from services.monitor.web.pages.filters import LABELS, address, with_codes
 from services.monitor.web.pages.words import Words
-from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
@@ -51,9 +50,7 @@ def add(
         try:
             wanted = BoardPage.model_validate(typed)
         except ValidationError as error:
-            labels = {name: texts.gettext(label) for name, label in LABELS.items()}
-            faults = field_faults(error, labels, language)
-            return pages.render(request, "board_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.wrong_query(request, error, typed, LABELS, "board_faults.html")
         note_query(wanted)
         if wanted.first is not None or wanted.last is not None:
             first, last = wanted.first or wanted.last, wanted.last or wanted.first

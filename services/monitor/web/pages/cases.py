@@ -26,7 +26,6 @@ from services.monitor.web.pages.figures import FIGURES
 from services.monitor.web.pages.filters import KINDS, LABELS, address, in_force, period_text, with_codes
 from services.monitor.web.pages.way import opened
 from services.monitor.web.pages.words import Words
-from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
@@ -66,9 +65,7 @@ def add(
         try:
             wanted = CasesPage.model_validate(typed)
         except ValidationError as error:
-            labels = {name: texts.gettext(label) for name, label in LABELS.items()}
-            faults = field_faults(error, labels, language)
-            return pages.render(request, "board_faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.wrong_query(request, error, typed, LABELS, "board_faults.html")
         note_query(wanted)
         async with problems(), queries.query() as connection:
             now = await local_now(connection, host.clock.now(), wanted.region)

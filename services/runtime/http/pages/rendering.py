@@ -1,16 +1,19 @@
 """Renders pages: the templates, texts and assets of a service's package, and those that all pages share."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from urllib.parse import urlencode
 
 from babel.support import NullTranslations
 from fastapi import APIRouter, Request
 from jinja2 import ChoiceLoader, Environment, PackageLoader, PrefixLoader, StrictUndefined
+from pydantic import ValidationError
 from starlette.responses import HTMLResponse
 
 from contracts.bilingual import Language
 from services.runtime.http.pages import formats
 from services.runtime.http.pages.assets import Assets
+from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.languages import LANGUAGES, TAGS, translations
 from services.runtime.http.pages.menu import ACCOUNT, HOME, LOG_IN, LOG_OUT, menu_of
 from services.runtime.http.pages.preferences import preferences_of
@@ -93,6 +96,20 @@ class Pages:
             )
         )
         return HTMLResponse(content, status)
+
+    def wrong_query(
+        self,
+        request: Request,
+        error: ValidationError,
+        typed: Mapping[str, str],
+        labels: Mapping[str, str],
+        template: str = "shared/faults.html",
+    ) -> HTMLResponse:
+        """The page of a query that is wrong: all that was typed is kept. ``labels``: of its fields, in English."""
+        language = preferences_of(request).language
+        translated = {name: self._texts[language].gettext(label) for name, label in labels.items()}
+        faults = field_faults(error, translated, language)
+        return self.render(request, template, 422, problems=faults, typed=typed, labels=labels)
 
 
 def _choice(request: Request, chosen: dict[str, str]) -> str:

@@ -23,7 +23,6 @@ from services.monitor.web.pages.filters import Groups, Options, address, region_
 from services.monitor.web.pages.way import opened
 from services.monitor.web.pages.words import RUNGS, Words
 from services.monitor.web.pages.worklists.view import PAGE_ROWS, Tab
-from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.languages import N_, NN_
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
@@ -176,9 +175,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
         try:
             wanted = AlertsQuery.model_validate(typed)
         except ValidationError as error:
-            labels = {name: texts.gettext(label) for name, label in LABELS.items()}
-            faults = field_faults(error, labels, language)
-            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.wrong_query(request, error, typed, LABELS)
         note_query(wanted)
         filters, now, words = wanted.of_list(), host.clock.now(), Words(language, texts, names())
         after = {"after": wanted.after} if wanted.after is not None else {}

@@ -25,7 +25,6 @@ from services.monitor.web.pages.words import Words
 from services.monitor.web.pages.worklists.query import DUE, OVERDUE, SOON, DueQuery, OverdueQuery, WorklistQuery
 from services.monitor.web.pages.worklists.rows import RowMaker, highest
 from services.monitor.web.pages.worklists.view import LABELS, PAGE_ROWS, WorklistView
-from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
@@ -57,9 +56,7 @@ def add(
         try:
             wanted = query.model_validate(typed)
         except ValidationError as error:
-            labels = {name: texts.gettext(label) for name, label in LABELS.items()}
-            faults = field_faults(error, labels, language)
-            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.wrong_query(request, error, typed, LABELS)
         note_query(wanted)
         view = await load(reader, Words(language, texts, names()), wanted, typed)
         return pages.render(request, "worklist.html", list=view, printed=view.printed)

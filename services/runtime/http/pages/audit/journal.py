@@ -22,7 +22,6 @@ from services.runtime.http.pages.audit.journal_view import (
     sliced,
 )
 from services.runtime.http.pages.audit.shown import address, service_name
-from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
@@ -54,8 +53,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[Any], service: str) -
         try:
             wanted = JournalQuery.model_validate(typed)
         except ValidationError as error:
-            faults = field_faults(error, {name: texts.gettext(text) for name, text in LABELS.items()}, language)
-            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.wrong_query(request, error, typed, LABELS)
         note_query(wanted)
         if wanted.region is not None:
             return await day(request, wanted, wanted.region)

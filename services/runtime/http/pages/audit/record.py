@@ -15,7 +15,6 @@ from contracts.rights.table import Act
 from services.runtime.clock import machine_now
 from services.runtime.http.pages.audit.exporting import ExportQuery, export_response, verifier_response
 from services.runtime.http.pages.audit.record_view import LABELS, PAGE_ROWS, RecordPageQuery, RecordView
-from services.runtime.http.pages.forms import field_faults
 from services.runtime.http.pages.preferences import preferences_of
 from services.runtime.http.pages.reader import Host, Reader, reader_may
 from services.runtime.http.pages.rendering import Pages
@@ -50,8 +49,7 @@ def add(
         try:
             wanted = RecordPageQuery.model_validate(typed)
         except ValidationError as error:
-            faults = field_faults(error, {name: texts.gettext(text) for name, text in LABELS.items()}, language)
-            return pages.render(request, "shared/faults.html", 422, problems=faults, typed=typed, labels=LABELS)
+            return pages.wrong_query(request, error, typed, LABELS)
         note_query(wanted)
         fitting = wanted.filter
         async with host.database.connect() as connection:
