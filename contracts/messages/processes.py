@@ -101,7 +101,7 @@ class ProcessReported(Report):
     started_at: Instant
     """Machine time."""
     stopped: bool = False
-    """The process has ended as it was told to: it reports no more."""
+    """The process has stopped in order: this is its last report."""
     faults: tuple[Reason, ...] = ()
     """Why it cannot do its work."""
     impairments: tuple[Reason, ...] = ()

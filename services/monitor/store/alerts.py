@@ -33,7 +33,7 @@ _STATES = {
     "unacknowledged": "withdrawn_at IS NULL AND ended_at IS NULL AND acknowledged_at IS NULL",
     "undecided": "appealed_at IS NOT NULL AND appeal_decided_at IS NULL AND withdrawn_at IS NULL",
 }
-"""What alerts can be listed by: whether they stand, and what they still need."""
+"""The states by which alerts can be listed: whether they stand, and which act they still need."""
 
 
 async def newest(

@@ -245,7 +245,7 @@ _NOTIFICATIONS_OF = text("""
 async def notifications_of(
     connection: AsyncConnection, case: str, commitment: str, rung: str, occurrence: int
 ) -> Sequence[Row[Any]]:
-    """Who was notified of an alert, when and by which channels: a row for each delivery, or for the entry without."""
+    """The people notified of an alert, when and by which channels: one row a delivery, or an entry without."""
     key = {"case": case, "commitment": commitment, "rung": rung, "occurrence": occurrence}
     return (await connection.execute(_NOTIFICATIONS_OF, key)).all()
 

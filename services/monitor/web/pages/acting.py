@@ -1,4 +1,4 @@
-"""What a reader of a page may do besides reading: what one may not do is absent from the page."""
+"""The acts of a page's reader besides reading. The page does not show an act that its reader may not do."""
 
 from typing import Any
 

@@ -198,7 +198,7 @@ class BoardFrame:
 
     @cached_property
     def _shared(self) -> dict[tuple[bool, bool], str]:
-        """What the lists of all rows, or of all cells, have in common: without the filter that they replace."""
+        """The query that the lists of all rows, or of all cells, share: without the filter that they replace."""
         filters = {"period": str(self.board.period), **self.wanted.filters()}
         found = {}
         for of_row, of_cell in product((False, True), repeat=2):

@@ -63,7 +63,7 @@ class DecisionForm(Model):
 
 @dataclass(frozen=True)
 class Typed:
-    """What stands in the forms of the page: what was typed, what is wrong with it, and whether a login is too old."""
+    """The state of the forms of the page: what was typed, what is wrong with it, and whether the login is too old."""
 
     fields: Mapping[str, str]
     problems: Mapping[str, str]

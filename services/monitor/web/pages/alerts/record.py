@@ -147,7 +147,7 @@ class AlertRecord:
 
     @cached_property
     def grounds(self) -> list[Ground]:
-        """What the alert rests on, point by point; empty where the case is no longer stored."""
+        """The evidence of the alert, point by point; empty where the case is no longer stored."""
         state, commitment = self.state, self.commitment
         if state is None or commitment is None:
             return []
@@ -266,7 +266,7 @@ class AlertRecord:
         return found
 
     def _told(self) -> list[Event]:
-        """Who was notified of this alert: a line for all who were at one moment."""
+        """The people notified of this alert: a line for all who were notified at one moment."""
         by_moment: dict[datetime, list[str]] = {}
         for row in self.notified:
             by_moment.setdefault(row.added_at, []).append(self._recipient(row))

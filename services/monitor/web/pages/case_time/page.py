@@ -77,7 +77,7 @@ class SettlementForm(Model):
 
 @dataclass(frozen=True)
 class Typed:
-    """What stands in the form with this name: what was typed, and what is wrong with it."""
+    """The state of the form with this name: what was typed, and what is wrong with it."""
 
     form: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
@@ -217,7 +217,7 @@ def add(router: APIRouter, pages: Pages, host: ServiceHost[MonitoredCase], names
 
 
 def effect(view: CaseTimeView) -> str | None:
-    """What a hold that begins now would change, or the end of the one that lasts."""
+    """The effects of a hold that begins now, or of the end of the one that lasts."""
     command: BeginHold | EndHold
     if view.held is not None:
         command = EndHold(hold=view.held.name, by=PREVIEW, reason=PREVIEW, until=view.now)
